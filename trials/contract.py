@@ -1,0 +1,125 @@
+"""What the tuner needs of training code: trainers, cohorts of rows, and their progress.
+
+A trainer knows one family of models. It trains trials in cohorts: trials of equal *structure*
+share stacked tensors whose index 0 is the trial's row. A cohort knows nothing of studies,
+samplers or databases.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeAlias
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from search_spaces import Space
+
+Direction = Literal["minimize", "maximize"]
+
+RowState: TypeAlias = "dict[str, Tensor]"
+"""One row at the end of an epoch: contiguous CPU tensors by name, without pickle (safetensors)."""
+
+
+@dataclass(frozen=True)
+class Objective:
+    """A figure that a trainer reports after every epoch and that a study may optimise."""
+
+    name: str
+    direction: Direction
+    unit: str = ""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One trial as a cohort sees it.
+
+    Attributes:
+        key: Identifies the row within its lane.
+        params: Value of every active axis of the trainer's space.
+        seed: What initial weights, data order and noise are functions of, in [0, 2**63).
+        epochs: Most resource the trial may use; learning-rate schedules span it.
+    """
+
+    key: int
+    params: Mapping[str, Any]
+    seed: int
+    epochs: int
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What one row measured at the end of an epoch.
+
+    Attributes:
+        key: The row.
+        epoch: Epochs the row has completed, from 1.
+        metrics: Every objective of the trainer by name, and any further figures. Values may be
+            non-finite; the row is then not advanced usefully again and the tuner ends it.
+    """
+
+    key: int
+    epoch: int
+    metrics: Mapping[str, float]
+
+
+class Cohort(Protocol):
+    """Rows of one structure that train together.
+
+    A row's result is a function of its `Row` (and of the padded widths, part of the structure)
+    alone: neighbours, order of admission and checkpoints never change a bit of it on one CPU.
+    """
+
+    @property
+    def keys(self) -> Collection[int]:
+        """The rows now training."""
+
+    def admit(self, rows: Sequence[Row], states: Mapping[int, RowState] | None = None) -> None:
+        """Adds rows; those with an entry in `states` (by key) go on from it, others start anew.
+
+        Raises:
+            ValueError: A key is present already, or a state does not fit the row.
+        """
+
+    def advance(self) -> list[Progress]:
+        """Trains every row for one epoch and returns what each measured."""
+
+    def evict(self, keys: Collection[int]) -> None:
+        """Removes rows; unknown keys raise KeyError and nothing is removed."""
+
+    def save(self, key: int) -> RowState:
+        """The row's weights, optimizer state and epoch, enough to go on bitwise alike."""
+
+
+class Trainer(Protocol):
+    """Our code for one family of models, wrapped as an objective.
+
+    A trainer is built as `Trainer(data, device=...)`, where `data` is a `trials.data.Dataset`,
+    and raises `trials.data.DataError` when the data is of a kind it cannot train on.
+    """
+
+    name: ClassVar[str]
+    default_epochs: ClassVar[int]
+    default_value: ClassVar[Literal["last", "best"]]
+    default_data: ClassVar[str]
+
+    @property
+    def objectives(self) -> tuple[Objective, ...]:
+        """What may be optimised on this data; the first is the default."""
+
+    @property
+    def space(self) -> Space:
+        """The ready space; a spec may override its axes but not add others."""
+
+    def structure(self, params: Mapping[str, Any]) -> Hashable:
+        """Trials whose structures are equal can share a cohort."""
+
+    def cohort(self, structure: Hashable) -> Cohort:
+        """An empty cohort for that structure."""
+
+    def weights(self, state: RowState, params: Mapping[str, Any]) -> dict[str, Tensor]:
+        """The row's weights without padding, under the names of the equivalent torch.nn model."""
+
+    def test(self, state: RowState, params: Mapping[str, Any]) -> dict[str, float]:
+        """Figures on the test part, to be looked at once, for the best trial."""

@@ -1,0 +1,35 @@
+"""Every error the tuner raises on purpose, each with the exit code of the command line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+
+class TunerError(Exception):
+    """Something the user can act on; its text is one line per mistake."""
+
+    exit_code = 1
+
+    def __init__(self, problems: str | Iterable[str]) -> None:
+        self.problems = (problems,) if isinstance(problems, str) else tuple(problems)
+        super().__init__("\n".join(self.problems))
+
+
+class InputError(TunerError):
+    """A spec, option, data file or objective that cannot be used; nothing was started."""
+
+    exit_code = 2
+
+
+class StudyExistsError(InputError):
+    """The name belongs to a study with another spec, or to one that somebody runs now."""
+
+
+class StudyNotFoundError(InputError):
+    """No study of that name is in the database."""
+
+
+class StorageError(TunerError):
+    """The study database cannot be used: locked, read-only, corrupt, unreachable, too new."""
+
+    exit_code = 3

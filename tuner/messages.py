@@ -1,0 +1,179 @@
+"""What a lane and the ledger say to each other: values in, verdicts and new trials out.
+
+Plain immutable data, cheap to pickle, without torch, Ray or SQL.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Outcome = Literal["complete", "pruned", "failed", "lost", "interrupted"]
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """A trial handed to a lane, as one attempt.
+
+    Attributes:
+        trial_id: Key of the trial in the study database and of its row in the lane.
+        number: Optuna's number of the trial in its study.
+        token: Names the attempt; a message with a token that was given up is refused.
+        params: Value of every active axis; empty for a define-by-run objective.
+        seed: What everything random in the trial derives from.
+        epochs: Most resource the trial may use.
+        checkpoint: File that an earlier attempt left, or None to start anew.
+        start_epoch: Epochs done in `checkpoint`.
+        known_epochs: Epochs whose values the ledger has; the lane trains the row up to there
+            before its first exchange, so that a resumed study goes on exactly as it was.
+    """
+
+    trial_id: int
+    number: int
+    token: int
+    params: Mapping[str, Any]
+    seed: int
+    epochs: int
+    checkpoint: str | None = None
+    start_epoch: int = 0
+    known_epochs: int = 0
+
+
+@dataclass(frozen=True)
+class Report:
+    """What one attempt measured at one epoch (or step of a function)."""
+
+    trial_id: int
+    token: int
+    epoch: int
+    metrics: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Failure:
+    """The attempt cannot go on.
+
+    Attributes:
+        reason: `oom`, `error`, `timeout` or `non-finite`.
+        error: The traceback or a sentence.
+    """
+
+    trial_id: int
+    token: int
+    reason: str
+    error: str
+
+
+@dataclass(frozen=True)
+class Saved:
+    """A checkpoint of the attempt, complete on disk."""
+
+    trial_id: int
+    token: int
+    epoch: int
+    path: str
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One exchange, as the lane sends it.
+
+    Attributes:
+        lane: The lane's number, from 0.
+        session: Names this life of the lane's process; a restarted lane has another.
+        index: Counts the exchanges of the session from 1; a repeated one is answered again.
+        reports: Values of this turn, in order of trial_id.
+        failures: Attempts that ended themselves.
+        saved: Checkpoints written since the last exchange.
+        n_free: Slots without a row.
+        seconds: How long this turn trained.
+        leaving: The lane hands its trials back and ends (its checkpoints are in `saved`).
+    """
+
+    lane: int
+    session: str
+    index: int
+    reports: tuple[Report, ...] = ()
+    failures: tuple[Failure, ...] = ()
+    saved: tuple[Saved, ...] = ()
+    n_free: int = 0
+    seconds: float = 0.0
+    leaving: bool = False
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the lane does with a row.
+
+    `stop` frees its slot; `keep` does too, and writes its weights to the given path first.
+    A row without a verdict goes on.
+    """
+
+    trial_id: int
+    action: Literal["stop", "keep"]
+    path: str | None = None
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One exchange, as the ledger answers it.
+
+    Attributes:
+        verdicts: Rows that end.
+        trials: Rows to admit, at most the slots that are free then.
+        state: `go`: carry on. `wait`: nothing to train now, ask again. `save`: write
+            checkpoints of all rows, hand them back and end. `done`: end.
+    """
+
+    verdicts: tuple[Verdict, ...] = ()
+    trials: tuple[Assignment, ...] = ()
+    state: Literal["go", "wait", "save", "done"] = "go"
+
+
+@dataclass(frozen=True)
+class Welcome:
+    """What a joining lane gets: rows to bring up to date, and the answer to apply after."""
+
+    rows: tuple[Assignment, ...] = ()
+    answer: Answer = field(default_factory=Answer)
+
+
+@dataclass(frozen=True)
+class LaneStatus:
+    """One lane as the live view shows it."""
+
+    lane: int
+    device: str
+    n_rows: int
+    n_slots: int
+    rows_per_s: float
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A study at one moment, as the live view shows it.
+
+    Attributes:
+        state: `running`, `stopping`, `finished` or `interrupted`.
+        budget: Trials in all that the study may use.
+        best_params: Of the best trial; empty before there is one.
+        eta_s: Seconds left at the present pace, or None while unknown.
+        events: Lines that appeared since the last snapshot (failures, retries, warnings).
+    """
+
+    study: str
+    state: str
+    budget: int
+    n_complete: int
+    n_pruned: int
+    n_failed: int
+    n_running: int
+    best_number: int | None
+    best_values: tuple[float, ...]
+    best_params: Mapping[str, Any]
+    elapsed_s: float
+    trials_per_s: float
+    eta_s: float | None
+    lanes: tuple[LaneStatus, ...] = ()
+    events: tuple[str, ...] = ()
