@@ -33,3 +33,7 @@ class StorageError(TunerError):
     """The study database cannot be used: locked, read-only, corrupt, unreachable, too new."""
 
     exit_code = 3
+
+
+class AttemptGivenUpError(TunerError):
+    """The attempt was given up: its lane was taken for lost, or its time ran out."""

@@ -11,6 +11,8 @@ from typing import Any, Literal
 
 Outcome = Literal["complete", "pruned", "failed", "lost", "interrupted"]
 
+AnswerState = Literal["go", "wait", "save", "done"]
+
 
 @dataclass(frozen=True)
 class Assignment:
@@ -27,6 +29,7 @@ class Assignment:
         start_epoch: Epochs done in `checkpoint`.
         known_epochs: Epochs whose values the ledger has; the lane trains the row up to there
             before its first exchange, so that a resumed study goes on exactly as it was.
+        best: Best value up to `start_epoch`, where a trial's value is that of its best epoch.
     """
 
     trial_id: int
@@ -38,6 +41,7 @@ class Assignment:
     checkpoint: str | None = None
     start_epoch: int = 0
     known_epochs: int = 0
+    best: float | None = None
 
 
 @dataclass(frozen=True)
@@ -48,6 +52,20 @@ class Report:
     token: int
     epoch: int
     metrics: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Result:
+    """A function objective returned or was pruned by its own wish.
+
+    Attributes:
+        values: What it returned, one number per objective; None when `state` is `pruned`.
+    """
+
+    trial_id: int
+    token: int
+    state: Literal["complete", "pruned"]
+    values: tuple[float, ...] | None
 
 
 @dataclass(frozen=True)
@@ -76,17 +94,36 @@ class Saved:
 
 
 @dataclass(frozen=True)
+class LaneInfo:
+    """Who a joining lane is.
+
+    Attributes:
+        session: Names this life of the lane's process; a restarted lane has another.
+        node: Host name.
+        device: For people: `cpu`, or the name of the GPU.
+    """
+
+    lane: int
+    session: str
+    node: str
+    pid: int
+    device: str
+    n_slots: int
+
+
+@dataclass(frozen=True)
 class Turn:
     """One exchange, as the lane sends it.
 
     Attributes:
         lane: The lane's number, from 0.
-        session: Names this life of the lane's process; a restarted lane has another.
+        session: As in its `LaneInfo`.
         index: Counts the exchanges of the session from 1; a repeated one is answered again.
         reports: Values of this turn, in order of trial_id.
+        results: Functions that ended; rows of a trainer end by their last epoch's report.
         failures: Attempts that ended themselves.
         saved: Checkpoints written since the last exchange.
-        n_free: Slots without a row.
+        n_free: Slots that will be without a row when the answer is applied.
         seconds: How long this turn trained.
         leaving: The lane hands its trials back and ends (its checkpoints are in `saved`).
     """
@@ -95,6 +132,7 @@ class Turn:
     session: str
     index: int
     reports: tuple[Report, ...] = ()
+    results: tuple[Result, ...] = ()
     failures: tuple[Failure, ...] = ()
     saved: tuple[Saved, ...] = ()
     n_free: int = 0
@@ -107,10 +145,11 @@ class Verdict:
     """What the lane does with a row.
 
     `stop` frees its slot; `keep` does too, and writes its weights to the given path first.
-    A row without a verdict goes on.
+    A row without a verdict goes on, and so does one of a later attempt at the trial.
     """
 
     trial_id: int
+    token: int
     action: Literal["stop", "keep"]
     path: str | None = None
 
@@ -128,7 +167,7 @@ class Answer:
 
     verdicts: tuple[Verdict, ...] = ()
     trials: tuple[Assignment, ...] = ()
-    state: Literal["go", "wait", "save", "done"] = "go"
+    state: AnswerState = "go"
 
 
 @dataclass(frozen=True)

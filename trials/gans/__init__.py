@@ -1,0 +1,1 @@
+"""Trainers of generative adversarial networks, and what their samples are worth."""

@@ -1,0 +1,1 @@
+"""Trainers of deep networks, one file each, named as in `trials.TRAINERS`."""

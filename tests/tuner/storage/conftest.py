@@ -1,0 +1,132 @@
+"""Databases to test with: an SQLite file per test, and databases of one real PostgreSQL."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import optuna
+import pytest
+import sqlalchemy
+import sqlalchemy.pool
+from optuna.storages import BaseStorage
+
+from tuner.storage import Storage, open_storage
+from tuner.storage.engine import Database
+
+optuna.logging.set_verbosity(optuna.logging.ERROR)
+
+_numbers = itertools.count(1)
+
+
+class Clock:
+    """Seconds that pass when a test says so."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        """The present."""
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """A clock that stands still."""
+    return Clock()
+
+
+@pytest.fixture(scope="session")
+def postgresql_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a PostgreSQL that lives as long as the tests."""
+    pgserver = pytest.importorskip("pgserver")
+    server = pgserver.get_server(tmp_path_factory.mktemp("postgresql"), cleanup_mode="delete")
+    yield server.get_uri()
+    server.cleanup()
+
+
+@pytest.fixture(scope="session")
+def postgresql_template(postgresql_server: str) -> str:
+    """A database with all tables, to copy."""
+    url = postgresql_server.replace("/postgres?", "/template_tuner?")
+    _run(postgresql_server, "CREATE DATABASE template_tuner")
+    open_storage(url).close()
+    return "template_tuner"
+
+
+@pytest.fixture
+def empty_postgresql(postgresql_server: str) -> str:
+    """The address of an empty database of its own."""
+    name = f"empty{next(_numbers)}"
+    _run(postgresql_server, f"CREATE DATABASE {name}")
+    return postgresql_server.replace("/postgres?", f"/{name}?")
+
+
+@pytest.fixture
+def postgresql(postgresql_server: str, postgresql_template: str) -> str:
+    """The address of a database of its own, with all tables."""
+    name = f"test{next(_numbers)}"
+    _run(postgresql_server, f"CREATE DATABASE {name} TEMPLATE {postgresql_template}")
+    return postgresql_server.replace("/postgres?", f"/{name}?")
+
+
+@pytest.fixture
+def sqlite(tmp_path: Path) -> str:
+    """The address of a file that is not there yet."""
+    return f"sqlite:///{tmp_path / 'studies.db'}"
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest) -> str:
+    """A database of each kind."""
+    return str(request.getfixturevalue(request.param))
+
+
+@pytest.fixture
+def opened() -> Iterator[Callable[[str], Storage]]:
+    """Opens storages and closes them after the test."""
+    storages: list[Storage] = []
+
+    def open_one(url: str) -> Storage:
+        storages.append(open_storage(url))
+        return storages[-1]
+
+    yield open_one
+    for storage in storages:
+        storage.close()
+
+
+@pytest.fixture
+def pair(
+    url: str, opened: Callable[[str], Storage], clock: Clock
+) -> Iterator[tuple[Storage, BaseStorage]]:
+    """A storage that looks for changes by the clock, and Optuna's own on the same database."""
+    opened(url)
+    ours = Storage(Database(url), clock=clock)
+    theirs = optuna_storage(url)
+    yield ours, theirs
+    theirs.remove_session()
+    theirs.engine.dispose()
+    ours.close()
+
+
+@pytest.fixture
+def storage(url: str, opened: Callable[[str], Storage]) -> Storage:
+    """An opened storage over each kind of database."""
+    return opened(url)
+
+
+def _run(url: str, command: str) -> None:
+    address = sqlalchemy.make_url(url).set(drivername="postgresql+psycopg")
+    engine = sqlalchemy.create_engine(address, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(sqlalchemy.text(command))
+    engine.dispose()
+
+
+def optuna_storage(url: str) -> optuna.storages.RDBStorage:
+    """Optuna's own storage at the address."""
+    address = url.replace("postgresql://", "postgresql+psycopg://")
+    kwargs = {"poolclass": sqlalchemy.pool.NullPool}
+    return optuna.storages.RDBStorage(address, engine_kwargs=kwargs)

@@ -1,0 +1,113 @@
+"""Tables in CSV files: comma-separated, UTF-8, a header, plain or gzipped."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import zlib
+from pathlib import Path
+
+from trials.data.assemble import MIN_ROWS, Content, assemble
+from trials.data.columns import Column, encode, read_column
+from trials.data.dataset import Dataset
+from trials.data.errors import DataError, nearest, rows_named
+from trials.data.targets import Target, TaskWord, read_target
+
+MAX_PROBLEMS = 20
+
+
+def load_table(path: Path, target: str | None, task: TaskWord, seed: int) -> Dataset:
+    """The table in `path`, with `target` as what is predicted.
+
+    Raises:
+        DataError: With every mistake in it, naming column and row.
+    """
+    where = f"data {path.name}"
+    header, rows = _read(path, where)
+    if task == "density":
+        if target is not None:
+            raise DataError(f"{where}: target must be absent for a density, got {target!r}")
+    elif target is None:
+        raise DataError(f"{where}: target must name a column, got none; {', '.join(header)}")
+    elif target not in header:
+        raise DataError(f"{where}: no column {target!r}; {nearest(target, header)}")
+    problems: list[str] = []
+    texts = [[row[place] for row in rows] for place in range(len(header))]
+    columns = [
+        read_column(name, cells, problems)
+        for name, cells in zip(header, texts, strict=True)
+        if name != target
+    ]
+    x, names, notes = encode([column for column in columns if column], problems)
+    if not columns:
+        problems.append(f"must have a column beside the target {target!r}, got none")
+    found = None if target is None else _target(target, texts[header.index(target)], task, problems)
+    if problems:
+        raise DataError(_cut([f"{where}: {problem}" for problem in problems]))
+    return assemble(
+        Content(
+            name=path.name.split(".")[0],
+            kind="table" if found else "points",
+            task=found.task if found else "density",
+            x=x,
+            y=found.y if found else None,
+            feature_names=names,
+            classes=found.classes if found else (),
+            target_name=target or "",
+            notes=(found.note, *notes) if found else notes,
+        ),
+        seed,
+    )
+
+
+def _target(name: str, cells: list[str], task: TaskWord, problems: list[str]) -> Target | None:
+    column: Column | None = read_column(name, cells, problems)
+    if column is None:
+        return None
+    if column.missing:
+        where = rows_named(column.missing)
+        problems.append(f"target {name!r}, {where}: must have a value, got none")
+        return None
+    values = column.numbers if column.kind == "numbers" else column.cells
+    return read_target(name, values, task, problems)
+
+
+def _read(path: Path, where: str) -> tuple[list[str], list[list[str]]]:
+    """The header and the rows, all of one length, cells without surrounding space."""
+    opener = gzip.open if path.suffix == ".gz" else open
+    try:
+        with opener(path, "rt", encoding="utf-8-sig", newline="") as file:
+            reader = csv.reader(file, strict=True, skipinitialspace=True)
+            lines = [(reader.line_num, [cell.strip() for cell in line]) for line in reader if line]
+    except UnicodeDecodeError as error:
+        raise DataError(
+            f"{where}: must be UTF-8 text, got byte {error.object[error.start]:#04x}"
+        ) from error
+    except csv.Error as error:
+        raise DataError(f"{where}: line {reader.line_num} is no CSV: {error}") from error
+    except (OSError, EOFError, zlib.error) as error:
+        raise DataError(f"{where}: cannot be read: {error}") from error
+    if not lines:
+        raise DataError(f"{where}: must have a header and rows, got an empty file")
+    header, rows = lines[0][1], lines[1:]
+    problems = [
+        f"{where}: column {place + 1} must have a name of its own, got {name!r}"
+        for place, name in enumerate(header)
+        if not name or name in header[:place]
+    ]
+    problems += [
+        f"{where}: row {row + 1} (line {line}) must have {len(header)} cells, got {len(cells)}"
+        for row, (line, cells) in enumerate(rows)
+        if len(cells) != len(header)
+    ]
+    if len(rows) < MIN_ROWS:
+        problems.append(f"{where}: must have at least {MIN_ROWS} rows to split, got {len(rows)}")
+    if problems:
+        raise DataError(_cut(problems))
+    return header, [cells for _, cells in rows]
+
+
+def _cut(problems: list[str]) -> list[str]:
+    """The first problems, and how many more there are."""
+    more = len(problems) - MAX_PROBLEMS
+    return problems if more <= 0 else [*problems[:MAX_PROBLEMS], f"... and {more} more"]

@@ -1,0 +1,36 @@
+"""How a row's state is kept in a file: safetensors, whole or not at all, never a pickle."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from safetensors.torch import load_file, save_file
+
+if TYPE_CHECKING:
+    from trials.contract import RowState
+
+
+def write_state(path: Path, state: RowState) -> None:
+    """`path` holds `state`, or what it held before if this fails.
+
+    Raises:
+        OSError: The file cannot be written; its name is in the error.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        save_file({name: tensor.contiguous() for name, tensor in state.items()}, partial)
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def read_state(path: Path) -> RowState:
+    """What `write_state` wrote.
+
+    Raises:
+        OSError: The file is missing or unreadable.
+    """
+    return load_file(path)

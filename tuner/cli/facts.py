@@ -1,0 +1,121 @@
+"""A study as plain facts, the lines that people read of them, and the exit code they amount to."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from tuner.cli import service
+from tuner.cli.terminal import figure, inert, plain, say
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tuner.study import Study
+
+MOST_BEST = 5
+MOST_FAILURES = 10
+SIGNAL_CODES = {"SIGHUP": 129, "SIGINT": 130, "SIGTERM": 143}
+STATES = ("complete", "pruned", "failed", "running", "waiting")
+_STATE_OF = {"fail": "failed"}
+_USER_PASSWORD = re.compile(r"(?<=://)([^/?#:@]*:)[^/?#]*(?=@)")
+_OPTION_PASSWORD = re.compile(r"([?&][^=&]*password[^=&]*=)[^&]*", re.IGNORECASE)
+
+
+def study_facts(study: Study) -> dict[str, Any]:
+    """What `show` and the end of a launch say of a study, ready for JSON."""
+    names = [objective.name for objective in study.spec.objectives]
+    return {
+        "study": study.name,
+        "state": study.state,
+        "owner": study.owner,
+        "storage": without_password(study.storage),
+        "artifacts": str(study.artifacts),
+        "budget": study.spec.trials if study.is_ours else None,
+        "trials": counts(study),
+        "best": [_trial(trial, names) for trial in study.best_trials[:MOST_BEST]],
+        "test": plain(study.test),
+        "failures": [
+            {"trial": number, "reason": reason, "error": error}
+            for number, reason, error in study.failures()
+        ],
+        "notes": list(study.notes),
+    }
+
+
+def counts(study: Study) -> dict[str, int]:
+    """Trials of a study by state, every state named, however Optuna spells it."""
+    found = {state.lower(): n for state, n in study.counts.items()}
+    named = {_STATE_OF.get(state, state): n for state, n in found.items()}
+    return {state: named.get(state, 0) for state in STATES}
+
+
+def say_facts(facts: Mapping[str, Any], report: Path | None = None) -> None:
+    """Prints the facts of a study as labelled lines."""
+    for label, text in _lines(facts):
+        say(f"{label:<12}{text}" if label else f"  {text}")
+    if report is not None:
+        say(f"{'report':<12}{report}")
+
+
+def exit_code(study: Study) -> int:
+    """The exit code of a command that ran `study`."""
+    if study.interrupted:
+        return SIGNAL_CODES.get(study.interrupted, 1)
+    trials = counts(study)
+    only_failed = trials["failed"] and not (trials["complete"] or trials["pruned"])
+    return 1 if only_failed else 0
+
+
+def resume_command(study: Study) -> str:
+    """The command that goes on with `study`, quoted for a shell, never with a password."""
+    words = ["tuner", "resume", *(["--"] if study.name.startswith("-") else []), study.name]
+    command = " ".join(shlex.quote(inert(word)) for word in words)
+    if study.storage == service.storage_url(None):
+        return command
+    url = without_password(study.storage)
+    option = f"--storage {shlex.quote(inert(url))}"
+    command = command.replace("tuner resume", f"tuner resume {option}", 1)
+    return command if url == study.storage else f"{command}  # put the password for ***"
+
+
+def without_password(url: str) -> str:
+    """`url` with its password, before the host or among the options, replaced by `***`."""
+    for pattern in (_USER_PASSWORD, _OPTION_PASSWORD):
+        url = pattern.sub(r"\1***", url)
+    return url
+
+
+def _trial(trial: Any, names: list[str]) -> dict[str, Any]:
+    values = trial.values or []
+    labels = [*names, *(f"value_{i}" for i in range(len(names), len(values)))]
+    return {
+        "trial": trial.number,
+        "values": plain(dict(zip(labels, values, strict=False))),
+        "params": plain(trial.params),
+    }
+
+
+def _lines(facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    owner = f", run by {facts['owner']}" if facts["owner"] else ""
+    yield "study", f"{facts['study']} ({facts['state']}{owner})"
+    trials = facts["trials"]
+    states = ", ".join(f"{n} {state}" for state, n in trials.items() if n) or "none yet"
+    budget = "" if facts["budget"] is None else f" of {facts['budget']}"
+    yield "trials", f"{sum(trials.values())}{budget}: {states}"
+    for best in facts["best"]:
+        yield "best", f"trial {best['trial']}: {figure(best['values'])}"
+        for name, value in best["params"].items():
+            yield "", f"{name} = {figure(value)}"
+    if facts["test"]:
+        yield "test", figure(facts["test"])
+    for failure in facts["failures"][:MOST_FAILURES]:
+        yield "failed", f"trial {failure['trial']}: {failure['reason']}: {failure['error']}"
+    if len(facts["failures"]) > MOST_FAILURES:
+        yield "", f"and {len(facts['failures']) - MOST_FAILURES} more; --json lists all"
+    for line in facts["notes"]:
+        yield "note", line
+    yield "database", facts["storage"]
+    yield "artifacts", facts["artifacts"]

@@ -1,0 +1,82 @@
+"""The commands that write a study to a file: reports and tables."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from tuner.cli import options, service
+from tuner.cli.terminal import say
+from tuner.errors import InputError
+
+if TYPE_CHECKING:
+    from tuner.study import Study
+
+
+@click.command()
+@click.argument("names", metavar="STUDY...", nargs=-1, required=True)
+@options.out_file
+@options.storage
+def report(names: tuple[str, ...], out: Path | None, storage: str | None) -> int:
+    """Write one self-contained HTML file; several studies are compared."""
+    check_folder(out)
+    first, *others = [service.load(name, storage) for name in names]
+    say(str(write_report(first, out, *others)))
+    return 0
+
+
+@click.command()
+@options.study_name
+@click.option(
+    "--out",
+    required=True,
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="trials.csv, or a name that ends in .json or .parquet.",
+)
+@options.storage
+def export(name: str, out: Path, storage: str | None) -> int:
+    """Write the trials of a study as a table."""
+    check_folder(out)
+    study = service.load(name, storage)
+    try:
+        study.export(out)
+    except OSError as error:
+        raise _unwritable(out, error) from error
+    say(str(out))
+    return 0
+
+
+def write_report(study: Study, out: Path | None, *others: Study) -> Path:
+    """The file that a report of `study`, compared with `others`, was written to.
+
+    Args:
+        study: The first study.
+        out: The file; None is `report.html` in the study's own folder, which is named by id.
+        *others: Further studies on the same page.
+
+    Raises:
+        InputError: It cannot be written. The study is untouched.
+    """
+    path = out or study.artifacts / "report.html"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return service.write_report([study, *others], path)
+    except OSError as error:
+        raise _unwritable(path, error) from error
+
+
+def check_folder(out: Path | None) -> None:
+    """Makes sure, before any work is done, that there is a folder for `out`.
+
+    Raises:
+        InputError: There is none.
+    """
+    if out is not None and not out.parent.is_dir():
+        raise InputError(f"--out: folder {str(out.parent)!r} must exist, got {str(out)!r}")
+
+
+def _unwritable(path: Path, error: OSError) -> InputError:
+    return InputError(f"{path}: cannot be written ({error.strerror}); the study is in the database")

@@ -1,0 +1,179 @@
+"""The live view of a running study: hides whether a terminal watches or a file collects lines."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterable, Sequence
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.text import Text
+
+from tuner.cli.terminal import figure, inert
+from tuner.messages import LaneStatus, Snapshot
+
+LINE_EVERY_S = 5.0
+MOST_LANES = 8
+MOST_EVENTS = 5
+BAR_WIDTH = 100
+_GLYPHS = ("█", "▓", "✗", "▒", "░")
+_ASCII_GLYPHS = ("#", "=", "x", "~", ".")
+_STYLES = ("green", "yellow", "red", "cyan", "dim")
+
+
+class LiveView:
+    """Shows every snapshot it is called with, for as long as it is entered.
+
+    On a terminal one picture is renewed in place and events scroll above it; elsewhere a line is
+    written every five seconds, and one for each event. `NO_COLOR` is honoured.
+
+    Args:
+        console: Where to write; None is standard error.
+        interactive: Whether a picture is wanted; None asks whether the console is a terminal.
+        clock: Seconds that never go back.
+    """
+
+    def __init__(
+        self,
+        console: Console | None = None,
+        interactive: bool | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._console = console or Console(
+            stderr=True, markup=False, emoji=False, highlight=False, soft_wrap=False
+        )
+        if interactive is None:
+            interactive = sys.stderr.isatty() and not self._console.is_dumb_terminal
+        self._live = Live(console=self._console, auto_refresh=False) if interactive else None
+        self._clock = clock
+        self._due_s = 0.0
+        self._last: Snapshot | None = None
+        self._is_last_written = True
+
+    def __enter__(self) -> Self:
+        if self._live:
+            self._live.start()
+        self._due_s = self._clock()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._live:
+            self._live.stop()
+        elif self._last and not self._is_last_written:
+            self._write(status_line(self._last))
+
+    def __call__(self, snapshot: Snapshot) -> None:
+        """Shows `snapshot`; its events are shown once, in order."""
+        for line in few(snapshot.events, MOST_EVENTS):
+            self._write(line)
+        self._last = snapshot
+        if self._live:
+            ascii_only = self._console.options.ascii_only
+            self._live.update(picture(snapshot, self._console.width, ascii_only), refresh=True)
+            return
+        now_s = self._clock()
+        self._is_last_written = now_s >= self._due_s
+        if self._is_last_written:
+            self._due_s = now_s + LINE_EVERY_S
+            self._write(status_line(snapshot))
+
+    def _write(self, line: str) -> None:
+        text = Text(inert(line))
+        self._console.print(text, soft_wrap=True)
+
+
+def picture(snapshot: Snapshot, width: int, ascii_only: bool = False) -> Group:
+    """The snapshot as lines that each fit into `width` columns."""
+    lines = [
+        Text(f"{inert(snapshot.study)}  {snapshot.state}", style="bold"),
+        bar(snapshot, min(width, BAR_WIDTH), _ASCII_GLYPHS if ascii_only else _GLYPHS),
+        Text(counts_text(snapshot)),
+        Text(best_text(snapshot)),
+        Text(pace_text(snapshot)),
+    ]
+    lines += [Text(lane_text(lane)) for lane in snapshot.lanes[:MOST_LANES]]
+    if len(snapshot.lanes) > MOST_LANES:
+        lines.append(Text(f"and {len(snapshot.lanes) - MOST_LANES} lanes more"))
+    for line in lines:
+        line.truncate(width, overflow="crop" if ascii_only else "ellipsis")
+    return Group(*lines)
+
+
+def bar(snapshot: Snapshot, width: int, glyphs: Sequence[str] = _GLYPHS) -> Text:
+    """The budget as `width` cells: complete, pruned, failed, running, and what is left.
+
+    The parts differ by glyph and by colour, so that either is enough.
+    """
+    parts = (snapshot.n_complete, snapshot.n_pruned, snapshot.n_failed, snapshot.n_running)
+    total = max(snapshot.budget, sum(parts), 1)
+    text, done, start = Text(), 0, 0
+    for n, glyph, style in zip((*parts, total - sum(parts)), glyphs, _STYLES, strict=True):
+        done += n
+        end = width * done // total
+        text.append(glyph * (end - start), style)
+        start = end
+    return text
+
+
+def counts_text(snapshot: Snapshot) -> str:
+    """How many trials are in which state, such as `3 of 9 trials: 2 complete, 1 pruned`."""
+    states = {
+        "complete": snapshot.n_complete,
+        "pruned": snapshot.n_pruned,
+        "failed": snapshot.n_failed,
+        "running": snapshot.n_running,
+    }
+    n_done = snapshot.n_complete + snapshot.n_pruned + snapshot.n_failed
+    listed = ", ".join(f"{n} {state}" for state, n in states.items() if n) or "none yet"
+    return f"{n_done} of {snapshot.budget} trials: {listed}"
+
+
+def best_text(snapshot: Snapshot) -> str:
+    """The best trial so far with its parameters."""
+    if snapshot.best_number is None:
+        return "no best trial yet"
+    values = figure(snapshot.best_values)
+    return inert(f"best {values} (trial {snapshot.best_number})  {figure(snapshot.best_params)}")
+
+
+def pace_text(snapshot: Snapshot) -> str:
+    """Trials per second, time spent and time left."""
+    left = "" if snapshot.eta_s is None else f", {duration(snapshot.eta_s)} left"
+    return f"{snapshot.trials_per_s:.3g} trials/s, {duration(snapshot.elapsed_s)} spent{left}"
+
+
+def lane_text(lane: LaneStatus) -> str:
+    """One lane: its device, how many slots hold a row, and its speed."""
+    rows = f"{lane.n_rows}/{lane.n_slots} rows"
+    return inert(f"lane {lane.lane}  {lane.device:<7} {rows:>12}  {lane.rows_per_s:.3g} rows/s")
+
+
+def status_line(snapshot: Snapshot) -> str:
+    """The snapshot as one line for a log."""
+    head = f"{snapshot.study} {snapshot.state}: {counts_text(snapshot)}"
+    best = "" if snapshot.best_number is None else f"; best {figure(snapshot.best_values)}"
+    return f"{head}{best}; {pace_text(snapshot)}"
+
+
+def duration(seconds: float) -> str:
+    """Seconds as people say them: `8 s`, `2 min 5 s`, `3 h 20 min`."""
+    whole = max(0, round(seconds))
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def few(lines: Iterable[str], most: int) -> list[str]:
+    """The first `most` lines, and one that says how many more there were."""
+    found = list(lines)
+    return found if len(found) <= most else [*found[:most], f"and {len(found) - most} events more"]

@@ -1,0 +1,144 @@
+"""The one door from the commands to the tuner: heavy modules are imported here, when needed."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tuner.errors import InputError
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
+
+    from tuner.messages import Snapshot
+    from tuner.spec import Spec
+    from tuner.study import Study, StudySummary
+
+
+def storage_url(option: str | None) -> str:
+    """The database that a command means: its option, else TUNER_STORAGE, else the default."""
+    from tuner.study import default_storage
+
+    return option or default_storage()
+
+
+def read_spec(path: Path | None, options: dict[str, Any], sets: Sequence[str]) -> Spec:
+    """The spec of a file and options, every mistake in it reported at once."""
+    from tuner.spec import read_spec
+
+    return read_spec(path, options, sets)
+
+
+def launch(
+    spec: Spec, *, inline: bool, force: bool, on_progress: Callable[[Snapshot], None]
+) -> Study:
+    """The study that `spec` asks for, run until its budget is used or it is interrupted."""
+    from tuner.study import launch_spec
+
+    return launch_spec(spec, inline=inline, force=force, on_progress=on_progress)
+
+
+def load(name: str, storage: str | None) -> Study:
+    """The study of that name in the database that the option means."""
+    from tuner.study import load
+
+    return load(name, storage=storage_url(storage))
+
+
+def list_studies(storage: str | None) -> list[StudySummary]:
+    """What is in the database that the option means."""
+    from tuner.study import list_studies
+
+    return list(list_studies(storage_url(storage)))
+
+
+def check_spec(path: Path | None, options: dict[str, Any], sets: Sequence[str]) -> Spec:
+    """The spec with every default filled in, if it can be launched.
+
+    Raises:
+        InputError: Names every mistake, those of the file with its line.
+    """
+    from tuner.resolve import resolve
+    from tuner.spec import with_lines
+
+    spec = read_spec(path, options, sets)
+    try:
+        return resolve(spec).spec
+    except InputError as error:
+        overridden = [key for key, value in options.items() if value is not None]
+        overridden += [entry.partition("=")[0].partition(".")[0] for entry in sets]
+        raise InputError(with_lines(error.problems, path, overridden)) from error
+
+
+def write_report(studies: Sequence[Study], path: Path) -> Path:
+    """The file that a report of these studies was written to; several are compared."""
+    from tuner.report.html import write_report
+
+    return write_report([study.record() for study in studies], path)
+
+
+@contextmanager
+def dashboard(storage: str | None, artifacts: str | None) -> Iterator[WSGIApplication]:
+    """The Optuna dashboard over the database that the option means, which is closed after.
+
+    Args:
+        storage: URL of the database.
+        artifacts: Folder of files that objectives uploaded; None is the one beside the database.
+    """
+    from optuna.artifacts import FileSystemArtifactStore
+    from optuna_dashboard import wsgi
+
+    from tuner.launching import artifacts_folder
+    from tuner.storage import open_storage
+
+    url = storage_url(storage)
+    folder = artifacts_folder(url, artifacts)
+    opened = open_storage(url)
+    try:
+        with suppress(OSError):  # without the folder files cannot be uploaded, and all else works
+            folder.mkdir(parents=True, exist_ok=True)
+        yield wsgi(opened, artifact_store=FileSystemArtifactStore(folder))
+    finally:
+        opened.close()
+
+
+def trainer_rows() -> list[tuple[str, str, int, str]]:
+    """Name, default data, default epochs and one line about each trainer."""
+    from trials import TRAINERS
+    from tuner.resolve import load_trainer
+
+    classes = {name: load_trainer(name) for name in TRAINERS}
+    return [
+        (name, found.default_data, found.default_epochs, _first_line(found))
+        for name, found in classes.items()
+    ]
+
+
+def sampler_rows() -> list[tuple[str, str]]:
+    """Name and one line about each sampler."""
+    from tuner.algorithms import SAMPLERS
+    from tuner.algorithms.options import description
+
+    return [(name, description(entry)) for name, entry in SAMPLERS.items()]
+
+
+def pruner_rows() -> list[tuple[str, str]]:
+    """Name and one line about each pruner."""
+    from tuner.algorithms import PRUNERS
+    from tuner.algorithms.options import description
+
+    return [(name, description(entry)) for name, entry in PRUNERS.items()]
+
+
+def dataset_rows() -> list[tuple[str, str]]:
+    """Name and one line about each set of data."""
+    from trials.data import DATASETS, describe
+
+    return [(name, describe(name)) for name in DATASETS]
+
+
+def _first_line(documented: object) -> str:
+    return (inspect.getdoc(documented) or "").partition("\n")[0]

@@ -1,0 +1,59 @@
+"""What a study ran on: versions, machine, commit and command line, kept with its spec."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+PACKAGES = ("tuner-hpo", "optuna", "torch", "ray", "sqlalchemy", "plotly", "numpy", "scikit-learn")
+
+
+def environment(fingerprint: str | None) -> dict[str, Any]:
+    """Facts that explain a study's figures later; none of them is secret.
+
+    Args:
+        fingerprint: Of the data, or None for a function.
+    """
+    return {
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "machine": {"host": platform.node(), "cpus": os.cpu_count()},
+        "packages": {name: _version(name) for name in PACKAGES},
+        "git": _git(),
+        "command": [Path(sys.argv[0]).name, *_without_urls(sys.argv[1:])],
+        "data_fingerprint": fingerprint,
+    }
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _git() -> dict[str, Any] | None:
+    """Commit of the current directory and whether it has changes; None outside a checkout."""
+    git = shutil.which("git")
+    if git is None:
+        return None
+    commit = _output([git, "rev-parse", "HEAD"])
+    if commit is None:
+        return None
+    return {"commit": commit, "dirty": bool(_output([git, "status", "--porcelain"]))}
+
+
+def _output(command: list[str]) -> str | None:
+    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
+    return done.stdout.strip() if done.returncode == 0 else None
+
+
+def _without_urls(words: list[str]) -> list[str]:
+    """The words of a command line, but no address, which may hold a password."""
+    return ["***" if "://" in word and "@" in word else word for word in words]

@@ -1,0 +1,117 @@
+"""The ledger's side of a function objective: suggestions, reports and attributes on request."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any, Literal
+
+import optuna
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
+
+from tuner.algorithms import reseed
+from tuner.errors import AttemptGivenUpError
+from tuner.seeds import derive
+
+if TYPE_CHECKING:
+    from optuna.trial import FrozenTrial
+
+    from tuner.algorithms import Pruner
+    from tuner.book import Book, Ticket
+    from tuner.storage import Storage
+
+
+class FunctionDesk:
+    """Answers what a running function asks of its trial; one living attempt per token."""
+
+    def __init__(
+        self, storage: Storage, study: optuna.Study, book: Book, pruner: Pruner, seed: int
+    ) -> None:
+        self._storage = storage
+        self._study = study
+        self._book = book
+        self._pruner = pruner
+        self._seed = seed
+
+    def trial(self, token: int) -> FrozenTrial:
+        """The trial as it is stored now."""
+        return self._storage.get_trial(self._ticket(token).trial_id)
+
+    def suggest(self, token: int, name: str, distribution: BaseDistribution) -> Any:
+        """The sampler's value for one parameter; asked again, the same value.
+
+        The draw is a function of the study's seed, the trial and the parameter's name, and of
+        the study's history, whatever other lanes ask meanwhile.
+        """
+        ticket = self._ticket(token)
+        if ticket.trial is None:
+            ticket.trial = optuna.Trial(self._study, ticket.trial_id)
+        reseed(self._study.sampler, derive(self._seed, "ask", ticket.number, name))
+        with self._storage.unit():
+            return _suggest(ticket.trial, name, distribution)
+
+    def report(self, token: int, values: list[tuple[int, float]]) -> None:
+        """Intermediate values by step; a step that was reported before keeps its value."""
+        ticket = self._ticket(token)
+        with self._storage.unit():
+            for step, value in values:
+                if step in ticket.values:
+                    continue
+                ticket.values[step] = (value,)
+                self._storage.set_trial_intermediate_value(ticket.trial_id, step, value)
+                if not math.isnan(value):
+                    self._pruner.observe(ticket.number, step, value)
+
+    def should_prune(self, token: int) -> bool:
+        """Whether the trial should stop, by its last reported step."""
+        ticket = self._ticket(token)
+        if not ticket.values:
+            return False
+        step = max(ticket.values)
+        return self._pruner.decide(ticket.number, step, ticket.values[step][0]).prune
+
+    def set_attribute(
+        self, token: int, kind: Literal["user", "system"], key: str, value: Any
+    ) -> None:
+        """A user or system attribute of the trial (constraints and artifacts are system ones)."""
+        ticket = self._ticket(token)
+        if kind == "user":
+            self._storage.set_trial_user_attr(ticket.trial_id, key, value)
+        else:
+            self._storage.set_trial_system_attr(ticket.trial_id, key, value)
+
+    def study_facts(self) -> tuple[str, int, list[Any], dict[str, Any], dict[str, Any]]:
+        """Name, id, directions, user and system attributes of the study."""
+        study_id = self._storage.get_study_id_from_name(self._study.study_name)
+        return (
+            self._study.study_name,
+            study_id,
+            list(self._study.directions),
+            self._storage.get_study_user_attrs(study_id),
+            self._storage.get_study_system_attrs(study_id),
+        )
+
+    def trials(self) -> list[FrozenTrial]:
+        """Every trial of the study, for objectives that look at it."""
+        return self._study.get_trials(deepcopy=False)
+
+    def _ticket(self, token: int) -> Ticket:
+        ticket = self._book.find(token)
+        if ticket is None:
+            raise AttemptGivenUpError(f"attempt {token}: was given up; its values are refused")
+        return ticket
+
+
+def _suggest(trial: optuna.Trial, name: str, distribution: BaseDistribution) -> Any:
+    """Optuna's public `suggest_*` for a distribution."""
+    if isinstance(distribution, CategoricalDistribution):
+        return trial.suggest_categorical(name, distribution.choices)
+    assert isinstance(distribution, FloatDistribution | IntDistribution)
+    low, high, log = distribution.low, distribution.high, distribution.log
+    if isinstance(distribution, FloatDistribution):
+        return trial.suggest_float(name, low, high, step=distribution.step, log=log)
+    return trial.suggest_int(name, int(low), int(high), step=distribution.step, log=log)

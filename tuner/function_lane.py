@@ -1,0 +1,98 @@
+"""A lane of one slot for a function objective: take a trial, run it, tell, until all is done."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from trials.function import Ending, TrialObjective, call
+from tuner.lane import WAIT_S
+from tuner.messages import Answer, Assignment, Failure, LaneInfo, Result, Turn
+from tuner.remote import remote_trial
+
+if TYPE_CHECKING:
+    from tuner.lane import Connection
+
+
+class FunctionLane:
+    """Runs an Optuna objective, one trial at a time, over the ledger.
+
+    A function cannot be moved or saved, so its trials start anew when their lane is lost, and
+    when the study is stopped the running one is finished first.
+    """
+
+    def __init__(
+        self,
+        info: LaneInfo,
+        objective: TrialObjective,
+        n_objectives: int,
+        connection: Connection,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self.info = info
+        self._objective = objective
+        self._n_objectives = n_objectives
+        self._connection = connection
+        self._clock = clock
+        self._sleep = sleep
+        self._index = 0
+        self._todo: list[Assignment] = []
+        self._answer = Answer()
+
+    def run(self) -> None:
+        """Works until the ledger says that nothing is left."""
+        self.start()
+        while self.turn():
+            pass
+
+    def start(self) -> None:
+        """Joins; trials that an earlier life of the lane left come first."""
+        welcome = self._connection.join(self.info)
+        self._todo = [*welcome.rows, *welcome.answer.trials]
+        self._answer = welcome.answer
+
+    def turn(self) -> bool:
+        """One trial, or a pause where there is none; False once the lane has ended."""
+        if self._answer.state == "done":
+            return False
+        leaving = self._answer.state == "save"
+        ended: list[Result | Failure] = []
+        started = self._clock()
+        if self._todo and not leaving:
+            assignment = self._todo.pop(0)
+            ended.append(self._run(assignment))
+        elif not leaving:
+            self._sleep(WAIT_S)
+        self._answer = self._send(ended, self._clock() - started, leaving=leaving)
+        self._todo += self._answer.trials
+        return not leaving
+
+    def _send(self, ended: Sequence[Result | Failure], seconds: float, *, leaving: bool) -> Answer:
+        self._index += 1
+        turn = Turn(
+            lane=self.info.lane,
+            session=self.info.session,
+            index=self._index,
+            results=tuple(item for item in ended if isinstance(item, Result)),
+            failures=tuple(item for item in ended if isinstance(item, Failure)),
+            n_free=1 - len(self._todo),
+            seconds=seconds,
+            leaving=leaving,
+        )
+        return self._connection.exchange(turn).result()
+
+    def _run(self, assignment: Assignment) -> Result | Failure:
+        trial, storage = remote_trial(self._connection.call, assignment.token)
+        ending = call(self._objective, trial, self._n_objectives)
+        storage.flush()
+        return _told(assignment, ending)
+
+
+def _told(assignment: Assignment, ending: Ending) -> Result | Failure:
+    if ending.state == "failed":
+        assert ending.error is not None
+        return Failure(assignment.trial_id, assignment.token, "error", ending.error)
+    return Result(assignment.trial_id, assignment.token, ending.state, ending.values)

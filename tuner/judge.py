@@ -1,0 +1,245 @@
+"""What a report means for its trial: go on, pruned, complete, failed, or tried again."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from optuna.trial import TrialState
+
+from tuner.keeper import Keeper
+from tuner.messages import Failure, Report, Result, Turn, Verdict
+from tuner.storage import Decision
+
+if TYPE_CHECKING:
+    import optuna
+    from optuna.trial import FrozenTrial
+
+    from tuner.algorithms import Pruner
+    from tuner.book import Book, Ticket
+    from tuner.budget import Budget
+    from tuner.plan import Plan
+    from tuner.storage import Storage
+
+REASON = "reason"
+"""Trial attribute: why it failed, in one word or two."""
+
+ERROR = "error"
+"""Trial attribute: the traceback or sentence behind a failure."""
+
+
+class Judge:
+    """Turns what lanes report into states and values of trials; its caller opens the unit."""
+
+    def __init__(
+        self,
+        storage: Storage,
+        study: optuna.Study,
+        book: Book,
+        budget: Budget,
+        pruner: Pruner,
+        plan: Plan,
+    ) -> None:
+        self._storage = storage
+        self._records = storage.records
+        self._study = study
+        self._book = book
+        self._budget = budget
+        self._pruner = pruner
+        self._plan = plan
+        self._keeper = Keeper([objective.direction for objective in plan.objectives])
+        self._signs = [1 if o.direction == "minimize" else -1 for o in plan.objectives]
+        self.counts = {"complete": 0, "pruned": 0, "failed": 0}
+        self.best: tuple[int, tuple[float, ...], dict[str, Any]] | None = None
+        """Number, values and parameters of the best own trial by the first objective."""
+        self.events: list[str] = []
+        """Lines for people that appeared since they were last taken."""
+
+    def take(self, turn: Turn) -> tuple[tuple[Verdict, ...], int]:
+        """Records a turn; returns its verdicts and how many slots they free beyond `n_free`."""
+        verdicts: list[Verdict] = []
+        n_freed = 0
+        for saved in turn.saved:
+            ticket = self._book.find(saved.token)
+            if ticket is not None:
+                ticket.checkpoint, ticket.start_epoch = saved.path, saved.epoch
+        known = [saved for saved in turn.saved if self._book.find(saved.token) is not None]
+        self._records.set_checkpoints([(saved.token, saved.epoch, saved.path) for saved in known])
+        self._records.add_metrics(
+            [
+                (report.trial_id, report.token, report.epoch, dict(report.metrics))
+                for report in turn.reports
+                if self._book.find(report.token) is not None
+            ]
+        )
+        for failure in turn.failures:
+            self._failed(failure)
+        for result in turn.results:
+            self._returned(result)
+        # All values are observed before the first decision, so the order of rows is no matter.
+        judged = [(report, self._record(report)) for report in turn.reports]
+        for report, refusal in judged:
+            verdict = refusal or self._decide(report)
+            if verdict is not None:
+                verdicts.append(verdict)
+                n_freed += report.epoch + 1 < self._plan.epochs
+        return tuple(verdicts), n_freed
+
+    def fail(self, ticket: Ticket, reason: str, error: str) -> None:
+        """The trial is FAIL for good, with its reason."""
+        self._storage.set_trial_user_attr(ticket.trial_id, REASON, reason)
+        self._storage.set_trial_user_attr(ticket.trial_id, ERROR, error)
+        self._end(ticket, TrialState.FAIL, None, "failed", reason, error)
+        line = error.strip().splitlines()[-1] if error.strip() else reason
+        self.events.append(f"trial {ticket.number}: {line}; marked FAIL ({reason})")
+
+    def lost(self, ticket: Ticket, reason: str) -> None:
+        """The living attempt is over through no fault of the trial: tried again within limits."""
+        limit = self._plan.spec.max_retries
+        if ticket.n_charged >= limit:
+            self.fail(ticket, reason, f"{reason} {limit + 1} times; max_retries is {limit}")
+            return
+        token = self._book.give_up(ticket, charged=True)
+        self._records.end_attempts([(token, "lost", reason, None)])
+        self._note(ticket, token, "retried", None, reason)
+        if not self._plan.is_replayable:
+            self.forget_values(ticket)
+        self.events.append(f"trial {ticket.number}: {reason}; queued for another attempt")
+
+    def forget_values(self, ticket: Ticket) -> None:
+        """A function starts anew: what its last attempt reported moves to that attempt."""
+        self._records.discard_values_after(ticket.trial_id, -1)
+        self._pruner.rewind(ticket.number, -1)
+        ticket.values.clear()
+
+    def restore(self, ticket: Ticket, trial: FrozenTrial) -> None:
+        """Learns an own trial that an earlier owner of the study ran, in order of number."""
+        self._budget.n_trials += 1
+        if len(self._signs) == 1:
+            for epoch, values in sorted(ticket.values.items()):
+                self._pruner.observe(trial.number, epoch, values[0])
+        if trial.state == TrialState.COMPLETE:
+            self._note_complete(ticket, tuple(trial.values))
+        elif trial.state.is_finished():
+            self._count("pruned" if trial.state == TrialState.PRUNED else "failed", None)
+        if trial.state.is_finished():
+            self._pruner.finish(trial.number, trial.state.name)
+
+    def best_until(self, ticket: Ticket, epoch: int) -> float | None:
+        """The best first objective up to `epoch`, or None before the first."""
+        costs = [self._signs[0] * v[0] for e, v in ticket.values.items() if e <= epoch]
+        return self._signs[0] * min(costs) if costs else None
+
+    def _record(self, report: Report) -> Verdict | None:
+        """Stores and observes a report; a verdict if the row cannot go on with it."""
+        ticket = self._book.find(report.token)
+        if ticket is None:
+            return Verdict(report.trial_id, report.token, "stop")
+        values = tuple(float(report.metrics[o.name]) for o in self._plan.objectives)
+        for objective, value in zip(self._plan.objectives, values, strict=True):
+            if not math.isfinite(value):
+                text = f"{objective.name} is {value} at epoch {report.epoch}"
+                self.fail(ticket, "non-finite", text)
+                return Verdict(report.trial_id, report.token, "stop")
+        ticket.values[report.epoch] = values
+        if len(values) == 1:
+            trial_id, epoch = report.trial_id, report.epoch
+            self._storage.set_trial_intermediate_value(trial_id, epoch, values[0])
+            self._pruner.observe(ticket.number, epoch, values[0])
+        return None
+
+    def _decide(self, report: Report) -> Verdict | None:
+        """What becomes of a row after a report that was recorded."""
+        ticket = self._book.find(report.token)
+        assert ticket is not None
+        if report.epoch >= self._plan.epochs:
+            return self._complete(ticket, self._value(ticket))
+        if len(self._signs) > 1:
+            return None
+        value = ticket.values[report.epoch][0]
+        decision = self._pruner.decide(ticket.number, report.epoch, value)
+        if decision.rung is not None:
+            action = "pruned" if decision.prune else "kept"
+            self._note(ticket, report.token, action, decision.rung, decision.reason, report.epoch)
+        if not decision.prune:
+            return None
+        self._end(ticket, TrialState.PRUNED, None, "pruned", decision.reason, None)
+        return Verdict(report.trial_id, report.token, "stop")
+
+    def _value(self, ticket: Ticket) -> tuple[float, ...]:
+        """The trial's values: those of its last epoch, or of its best by the first objective."""
+        if self._plan.spec.value == "last":
+            return ticket.values[max(ticket.values)]
+        return min(ticket.values.values(), key=lambda values: self._signs[0] * values[0])
+
+    def _returned(self, result: Result) -> None:
+        ticket = self._book.find(result.token)
+        if ticket is None:
+            return
+        if result.state == "pruned":
+            self._end(ticket, TrialState.PRUNED, None, "pruned", "pruned by the objective", None)
+            return
+        assert result.values is not None
+        bad = [value for value in result.values if not math.isfinite(value)]
+        if bad:
+            self.fail(ticket, "non-finite", f"the objective returned {bad[0]}")
+        else:
+            self._complete(ticket, result.values)
+
+    def _failed(self, failure: Failure) -> None:
+        ticket = self._book.find(failure.token)
+        if ticket is not None:
+            self.fail(ticket, failure.reason, failure.error)
+
+    def _complete(self, ticket: Ticket, values: tuple[float, ...]) -> Verdict:
+        assert ticket.token is not None
+        token = ticket.token
+        is_kept = self._note_complete(ticket, values)
+        self._end(ticket, TrialState.COMPLETE, values, "complete", None, None)
+        if not is_kept:
+            return Verdict(ticket.trial_id, token, "stop")
+        return Verdict(ticket.trial_id, token, "keep", str(self._plan.weights(ticket.number)))
+
+    def _note_complete(self, ticket: Ticket, values: tuple[float, ...]) -> bool:
+        self._count("complete", values)
+        if self.best is None or self._signs[0] * values[0] < self._signs[0] * self.best[1][0]:
+            self.best = (ticket.number, values, dict(ticket.params))
+        is_kept, dropped = self._keeper.offer(ticket.number, values)
+        for number in dropped:
+            self._plan.weights(number).unlink(missing_ok=True)
+        return is_kept
+
+    def _count(self, outcome: str, values: tuple[float, ...] | None) -> None:
+        self.counts[outcome] += 1
+        self._budget.finished(values)
+
+    def _end(
+        self,
+        ticket: Ticket,
+        state: TrialState,
+        values: tuple[float, ...] | None,
+        outcome: str,
+        reason: str | None,
+        error: str | None,
+    ) -> None:
+        trial = ticket.trial if ticket.trial is not None else ticket.number
+        self._study.tell(trial, None if values is None else list(values), state)
+        self._pruner.finish(ticket.number, state.name)
+        if ticket.token is not None:
+            self._records.end_attempts([(ticket.token, outcome, reason, error)])
+        self._book.close(ticket)
+        if outcome != "complete":
+            self._count(outcome, None)
+
+    def _note(
+        self,
+        ticket: Ticket,
+        token: int,
+        action: str,
+        rung: int | None,
+        reason: str,
+        step: int | None = None,
+    ) -> None:
+        self._records.add_decisions(
+            [Decision(self._plan.study_id, ticket.trial_id, token, step, action, rung, reason)]
+        )

@@ -1,0 +1,35 @@
+"""Which weights are worth keeping: those of the best three trials, or of the Pareto front."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from trials.contract import Direction
+
+N_KEPT = 3
+
+
+class Keeper:
+    """Numbers of the trials whose weights are kept, as trials complete."""
+
+    def __init__(self, directions: Sequence[Direction]) -> None:
+        self._signs = tuple(1.0 if direction == "minimize" else -1.0 for direction in directions)
+        self._kept: dict[int, tuple[float, ...]] = {}
+
+    def offer(self, number: int, values: Sequence[float]) -> tuple[bool, list[int]]:
+        """Whether the weights of trial `number` are kept now, and whose are no longer."""
+        costs = tuple(sign * value for sign, value in zip(self._signs, values, strict=True))
+        pool = {**self._kept, number: costs}
+        if len(self._signs) == 1:
+            kept = set(sorted(pool, key=lambda key: (pool[key], key))[:N_KEPT])
+        else:
+            kept = {key for key in pool if not any(_dominates(b, pool[key]) for b in pool.values())}
+        dropped = [key for key in self._kept if key not in kept]
+        self._kept = {key: pool[key] for key in pool if key in kept}
+        return number in kept, dropped
+
+
+def _dominates(a: tuple[float, ...], b: tuple[float, ...]) -> bool:
+    return a != b and all(x <= y for x, y in zip(a, b, strict=True))

@@ -1,0 +1,214 @@
+"""How a study is begun or gone on with: its row, its owner, its lanes, its test figures."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from optuna.exceptions import DuplicatedStudyError
+from optuna.study import StudyDirection
+
+from tuner import running
+from tuner.environment import environment
+from tuner.errors import StudyExistsError, StudyNotFoundError
+from tuner.spec import difference
+from tuner.storage import open_storage, this_process
+from tuner.wording import unknown
+
+if TYPE_CHECKING:
+    from tuner.resolve import Resolved
+    from tuner.running import OnProgress
+    from tuner.storage import Owner, Storage
+
+TEST = "tuner:test"
+"""Study attribute: number of the best trial and its figures on the test part."""
+
+NOTES = "tuner:notes"
+"""Study attribute: what its data were taken for, in lines for people."""
+
+METRIC_NAMES = "study:metric_names"
+"""Optuna's study attribute for the names of objectives, which its dashboard shows."""
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Begun:
+    """A study in its database.
+
+    Attributes:
+        interrupted: Name of the signal that ended the call early, or None.
+    """
+
+    storage: Storage
+    name: str
+    study_id: int
+    interrupted: str | None = None
+
+
+def begin(
+    resolved: Resolved, *, inline: bool, force: bool, on_progress: OnProgress | None
+) -> Begun:
+    """The study that `resolved` asks for, run until its budget is used or it is interrupted.
+
+    Raises:
+        StudyExistsError: The name is taken by another study, or somebody runs it now.
+        StorageError: The database cannot be used.
+    """
+    spec = resolved.spec
+    storage = open_storage(spec.storage)
+    begun = _create_or_find(storage, resolved, force=force)
+    owner = this_process()
+    lease_s = spec.lease_s
+    holder = storage.records.claim(begun.study_id, owner, lease_s=lease_s)
+    if holder is not None:
+        text = f"study {begun.name!r}: {describe_owner(holder)} runs it"
+        raise StudyExistsError(f"{text}; stop it with: tuner stop {begun.name}")
+    work = running.Work(
+        storage=storage,
+        url=spec.storage,
+        study=begun.name,
+        study_id=begun.study_id,
+        resolved=resolved,
+        folder=study_folder(spec.storage, spec.artifacts, begun.study_id),
+        owner=owner,
+        on_progress=on_progress,
+    )
+    try:
+        run = running.run_inline if inline else running.run_on_ray
+        interrupted = run(work)
+    finally:
+        storage.records.release(begun.study_id, owner)
+    if interrupted is None:
+        _test_best(work)
+    return replace(begun, interrupted=interrupted)
+
+
+def describe_owner(owner: Owner) -> str:
+    """An owner for people: process, host and since when."""
+    since = datetime.fromtimestamp(owner.since, UTC)
+    return f"process {owner.pid} on {owner.host} (since {since:%Y-%m-%d %H:%M:%S} UTC)"
+
+
+def living_owner(storage: Storage, study_id: int) -> Owner | None:
+    """Who runs the study now, as far as this host can tell."""
+    owner = storage.records.owner(study_id)
+    return None if owner is None or owner.is_dead_for(this_process()) else owner
+
+
+def find(storage: Storage, name: str) -> int:
+    """Key of the study of that name.
+
+    Raises:
+        StudyNotFoundError: There is none; the nearest name is suggested.
+    """
+    try:
+        return storage.get_study_id_from_name(name)
+    except KeyError:
+        names = [study.study_name for study in storage.get_all_studies()]
+        raise StudyNotFoundError(unknown("study", "study", name, names)) from None
+
+
+def study_folder(url: str, artifacts: str | None, study_id: int) -> Path:
+    """Where the study keeps weights, checkpoints and its report."""
+    return artifacts_folder(url, artifacts) / f"study-{study_id}"
+
+
+def artifacts_folder(url: str, artifacts: str | None) -> Path:
+    """Folder of all studies of a database: as asked for, or beside a database file."""
+    if artifacts is not None:
+        return Path(artifacts).absolute()
+    if url.startswith("sqlite"):
+        database = Path(url.split("///", 1)[-1].split("?", maxsplit=1)[0]).absolute()
+        return database.with_name(f"{database.stem}-artifacts")
+    return Path("tuner-artifacts").absolute()
+
+
+def _create_or_find(storage: Storage, resolved: Resolved, *, force: bool) -> Begun:
+    spec = resolved.spec
+    if spec.study is not None:
+        return create(storage, resolved, spec.study) or _find(storage, resolved, force=force)
+    stem = _stem(resolved)
+    taken = {study.study_name for study in storage.get_all_studies()}
+    n = 1
+    while True:
+        name = f"{stem}-{n}"
+        n += 1
+        if name not in taken and (begun := create(storage, resolved, name)) is not None:
+            return begun
+
+
+def _stem(resolved: Resolved) -> str:
+    spec = resolved.spec
+    if resolved.trainer is not None:
+        label = spec.data.label if spec.data is not None else "data"
+        return f"{resolved.trainer.name}-{label}"
+    return getattr(resolved.objective, "__name__", "objective").strip("<>")
+
+
+def create(storage: Storage, resolved: Resolved, name: str) -> Begun | None:
+    """The new study, or None if the name is taken."""
+    directions = [StudyDirection[o.direction.upper()] for o in resolved.objectives]
+    try:
+        with storage.unit():
+            study_id = storage.create_new_study(directions, name)
+            storage.set_study_system_attr(
+                study_id, METRIC_NAMES, [objective.name for objective in resolved.objectives]
+            )
+            storage.set_study_system_attr(study_id, NOTES, list(resolved.notes))
+            plain = resolved.spec.to_plain() | {"study": name}
+            storage.records.put_spec(study_id, plain, environment(resolved.fingerprint))
+    except DuplicatedStudyError:
+        return None
+    return Begun(storage, name, study_id)
+
+
+def _find(storage: Storage, resolved: Resolved, *, force: bool) -> Begun:
+    """The study that has the name, if it is the same one."""
+    spec = resolved.spec
+    assert spec.study is not None
+    study_id = find(storage, spec.study)
+    stored = storage.records.get_spec(study_id)
+    where = f"study {spec.study!r}"
+    if stored is None:
+        raise StudyExistsError(f"{where}: exists and was not made by tuner; choose another name")
+    plain, facts = stored
+    changes = difference(plain, spec.to_plain())
+    if changes:
+        text = f"{where}: exists with another spec ({'; '.join(changes)})"
+        raise StudyExistsError(f"{text}; choose another name or resume it as stored")
+    before = facts.get("data_fingerprint")
+    if before != resolved.fingerprint and not force:
+        text = f"{where}: its data have changed since it began"
+        raise StudyExistsError(f"{text}; go on with them by --force, or choose another name")
+    new = spec.to_plain() | {"study": spec.study}
+    storage.records.put_spec(study_id, new, environment(resolved.fingerprint))
+    return Begun(storage, spec.study, study_id)
+
+
+def _test_best(work: running.Work) -> None:
+    """The test figures of the best trial are stored; they are computed once for each best."""
+    trainer = work.resolved.trainer
+    if trainer is None or len(work.resolved.objectives) > 1:
+        return
+    try:
+        best = work.storage.get_best_trial(work.study_id)
+    except ValueError:
+        return
+    attributes = work.storage.get_study_system_attrs(work.study_id)
+    weights = work.folder / "weights" / f"trial-{best.number}.safetensors"
+    if attributes.get(TEST, {}).get("trial") == best.number:
+        return
+    if not weights.exists():
+        _log.warning("trial %d: test figures unknown without %s", best.number, weights)
+        return
+    from trials.state_file import read_state
+
+    figures = trainer.test(read_state(weights), best.params)
+    work.storage.set_study_system_attr(
+        work.study_id, TEST, {"trial": best.number, "figures": figures}
+    )
+    work.storage.flush()

@@ -1,0 +1,333 @@
+"""The one place per study that asks the sampler, decides, and writes the study database.
+
+Pure logic over a storage: no Ray, no threads, time passed in. Lanes reach it through
+`join`, `exchange` and `beat`; its host calls `tick` now and then.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+import optuna
+
+from tuner.algorithms import is_exhausted, make_pruner, make_sampler, reseed
+from tuner.book import Book, LaneEntry, Ticket
+from tuner.budget import Budget
+from tuner.function_desk import FunctionDesk
+from tuner.judge import Judge
+from tuner.messages import (
+    Answer,
+    AnswerState,
+    Assignment,
+    LaneInfo,
+    LaneStatus,
+    Snapshot,
+    Turn,
+    Welcome,
+)
+from tuner.recovery import recover
+from tuner.seeds import derive
+from tuner.storage import Decision, NewAttempt
+
+if TYPE_CHECKING:
+    from tuner.plan import Plan
+    from tuner.storage import Owner, Storage
+
+ELAPSED = "tuner:elapsed_s"
+"""Study attribute: wall time that all calls used so far."""
+
+ENDED = "tuner:ended"
+"""Study attribute: why the study ended before its trials were used up, else absent or empty."""
+
+STOP_POLL_S = 1.0
+
+
+class Ledger:
+    """The study's book-keeper, sampler and judge; one exchange is one unit of work.
+
+    Args:
+        storage: The study database. While the ledger lives, nobody else in the product writes
+            this study.
+        plan: The study, ready to run; its row in the database exists.
+        owner: Who holds the study meanwhile.
+        clock: Monotonic seconds.
+    """
+
+    def __init__(
+        self,
+        storage: Storage,
+        plan: Plan,
+        owner: Owner,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._storage = storage
+        self._records = storage.records
+        self._plan = plan
+        self._owner = owner
+        self._clock = clock
+        self._seed = plan.spec.sampler_seed
+        self._sampler = make_sampler(
+            plan.spec.sampler,
+            plan.space,
+            plan.objectives,
+            self._seed,
+            in_flight=plan.n_lanes * plan.n_slots,
+        )
+        self._study = optuna.load_study(
+            study_name=plan.study,
+            storage=storage,
+            sampler=self._sampler,
+            pruner=optuna.pruners.NopPruner(),
+        )
+        attributes = storage.get_study_system_attrs(plan.study_id)
+        self._began = self._beaten = self._polled = clock()
+        self._budget = Budget(
+            plan.spec, plan.objectives[0].direction, attributes.get(ELAPSED, 0.0), self._began
+        )
+        self._book = Book()
+        pruner = make_pruner(plan.pruner, plan.objectives, plan.epochs, plan.spec.seed)
+        self._judge = Judge(storage, self._study, self._book, self._budget, pruner, plan)
+        recovered = recover(storage, plan, self._book, self._judge)
+        self._pending = recovered.pending
+        self._n_before = recovered.n_finished
+        self.resumed = recovered.summary
+        self.functions = FunctionDesk(storage, self._study, self._book, pruner, self._seed)
+        self._lanes: dict[int, LaneEntry] = {}
+        self._saving = False
+        self._ending: str | None = None
+
+    def join(self, info: LaneInfo) -> Welcome:
+        """Makes a lane known; the attempts of an earlier life of it are lost and queued again.
+
+        A resumed study on one lane gets its rows as they were at the last exchange, and the
+        answer to that exchange, so that it goes on exactly as if nothing had happened.
+        """
+        now = self._clock()
+        with self._storage.unit():
+            if info.lane in self._lanes:
+                self._lose(info.lane, "lane lost")
+            self._lanes[info.lane] = LaneEntry(info, seen=now, exchanged=now)
+            queued = self._book.queued()
+            later = [ticket for ticket in queued if ticket.trial_id in self._pending]
+            rows = [ticket for ticket in queued if ticket.trial_id not in self._pending]
+            self._pending = frozenset()
+            started = self._start(info, rows[: info.n_slots], index=-1)
+            if not queued:
+                later = self._more(info.n_slots)
+            trials = self._start(info, later, index=0)
+        return Welcome(rows=started, answer=Answer(trials=trials, state=self._state(info.lane)))
+
+    def exchange(self, turn: Turn) -> Answer:
+        """Takes a turn's values and answers with verdicts and new trials: all of it, or nothing.
+
+        A repeated turn is answered as before; a turn of a former life of the lane changes
+        nothing and ends that life.
+        """
+        lane = self._lanes.get(turn.lane)
+        if lane is None or lane.info.session != turn.session:
+            return Answer(state="done")
+        if turn.index == lane.index and lane.answer is not None:
+            return lane.answer
+        lane.seen = lane.exchanged = self._clock()
+        lane.seconds += turn.seconds
+        lane.epochs += len(turn.reports)
+        with self._storage.unit(f"{turn.session}:{turn.index}"):
+            verdicts, n_freed = self._judge.take(turn)
+            trials = self._start(lane.info, self._more(turn.n_free + n_freed), turn.index)
+            if turn.leaving:
+                self._hand_back(turn.lane)
+        self._ending = self._ending or self._budget.exceeded(self._clock())
+        state = "done" if turn.leaving else self._state(turn.lane)
+        lane.index, lane.answer = turn.index, Answer(verdicts, trials, state)
+        return lane.answer
+
+    def beat(self, lane: int, session: str) -> bool:
+        """A lane's process is alive; False tells it to end itself at once."""
+        entry = self._lanes.get(lane)
+        if entry is None or entry.info.session != session or entry.condemned:
+            return False
+        entry.seen = self._clock()
+        return True
+
+    def lane_failed(self, lane: int, error: str) -> None:
+        """A lane could not even start; without lanes the study cannot go on."""
+        self._ending = f"lane {lane} could not start: {error.strip().splitlines()[-1]}"
+        self._judge.events.append(self._ending)
+
+    def tick(self) -> Snapshot:
+        """Renews the ownership, ends what ran out of time, and returns the study as it is now."""
+        now = self._clock()
+        if now - self._polled >= STOP_POLL_S:
+            self._polled = now
+            if self._records.stop_requested(self._plan.study_id):
+                self.stop("stopped on request")
+        if now - self._beaten >= self._plan.spec.lease_s / 4:
+            self._beaten = now
+            self._records.beat(self._plan.study_id, self._owner)
+        self._end_overdue(now)
+        for number, entry in self._lanes.items():
+            if now - entry.seen > self._plan.spec.lease_s and self._book.of_lane(number):
+                with self._storage.unit():
+                    self._lose(number, "lease ran out")
+        self._ending = self._ending or self._budget.exceeded(now)
+        return self._snapshot(now)
+
+    def stop(self, reason: str) -> None:
+        """No lane goes on after its next exchange; rows are saved and handed back."""
+        if not self._saving:
+            self._saving = True
+            self._judge.events.append(reason)
+
+    def close(self) -> None:
+        """Everything is in the database, and the study is free for the next owner."""
+        now = self._clock()
+        with self._storage.unit():
+            for number in self._lanes:
+                self._hand_back(number)
+            study_id = self._plan.study_id
+            self._storage.set_study_system_attr(study_id, ELAPSED, self._budget.elapsed_s(now))
+            self._storage.set_study_system_attr(study_id, ENDED, self._ending or "")
+        self._records.clear_stop(self._plan.study_id)
+        self._records.release(self._plan.study_id, self._owner)
+        self._storage.flush()
+
+    def _more(self, n: int) -> list[Ticket]:
+        """Up to `n` trials that wait for an attempt: queued ones, then new ones."""
+        if self._ending is not None:
+            return []
+        tickets = self._book.queued()[: max(0, n)]
+        while len(tickets) < n and self._may_ask():
+            tickets.append(self._ask())
+        return tickets
+
+    def _may_ask(self) -> bool:
+        return self._budget.has_trials_left and not is_exhausted(self._sampler, self._study)
+
+    def _ask(self) -> Ticket:
+        """A new trial; the sampler's random state follows from the study's seed and its count."""
+        reseed(self._sampler, derive(self._seed, "ask", self._budget.n_trials))
+        trial = self._study.ask()
+        params = {} if self._plan.space is None else self._plan.space.suggest(trial)
+        self._budget.n_trials += 1
+        ticket = Ticket(trial._trial_id, trial.number, params, trial)
+        self._book.add(ticket)
+        return ticket
+
+    def _start(
+        self, info: LaneInfo, tickets: Sequence[Ticket], index: int
+    ) -> tuple[Assignment, ...]:
+        """Attempts at `tickets` begin in a lane, as the answer to its turn `index`."""
+        if not tickets:
+            return ()
+        study_id = self._plan.study_id
+        tokens = self._records.start_attempts(
+            [
+                NewAttempt(
+                    study_id=study_id,
+                    trial_id=ticket.trial_id,
+                    attempt=ticket.n_attempts + 1,
+                    predecessor=ticket.predecessor,
+                    lane=info.lane,
+                    node=info.node,
+                    pid=info.pid,
+                    device=info.device,
+                    start_epoch=ticket.start_epoch,
+                )
+                for ticket in tickets
+            ]
+        )
+        self._records.add_decisions(
+            [
+                Decision(study_id, ticket.trial_id, token, index, "assigned", None, info.session)
+                for ticket, token in zip(tickets, tokens, strict=True)
+            ]
+        )
+        now = self._clock()
+        for ticket, token in zip(tickets, tokens, strict=True):
+            self._book.start(ticket, token, info.lane, now)
+        return tuple(self._assignment(ticket) for ticket in tickets)
+
+    def _assignment(self, ticket: Ticket) -> Assignment:
+        assert ticket.token is not None
+        return Assignment(
+            trial_id=ticket.trial_id,
+            number=ticket.number,
+            token=ticket.token,
+            params=ticket.params,
+            seed=derive(self._plan.spec.seed, "trial", ticket.number),
+            epochs=self._plan.epochs,
+            checkpoint=ticket.checkpoint,
+            start_epoch=ticket.start_epoch,
+            known_epochs=max(ticket.values, default=0) if self._plan.is_replayable else 0,
+            best=self._judge.best_until(ticket, ticket.start_epoch),
+        )
+
+    def _state(self, lane: int) -> AnswerState:
+        if self._saving or self._ending is not None:
+            return "save"
+        if self._book.of_lane(lane):
+            return "go"
+        return "wait" if len(self._book) or self._may_ask() else "done"
+
+    def _hand_back(self, lane: int) -> None:
+        """The lane's trials wait for the study to go on; their attempts are not charged."""
+        reason = self._ending or "interrupted"
+        tickets = self._book.of_lane(lane)
+        tokens = [self._book.give_up(ticket, charged=False) for ticket in tickets]
+        self._records.end_attempts([(token, "interrupted", reason, None) for token in tokens])
+
+    def _lose(self, lane: int, reason: str) -> None:
+        """The lane's attempts are lost; their trials are tried again, or fail for good."""
+        for ticket in self._book.of_lane(lane):
+            self._judge.lost(ticket, reason)
+
+    def _end_overdue(self, now: float) -> None:
+        limit = self._plan.spec.trial_timeout_s
+        if limit is None:
+            return
+        for ticket in self._book.live:
+            if now - ticket.started < limit:
+                continue
+            entry = self._lanes[ticket.lane]
+            with self._storage.unit():
+                self._judge.fail(ticket, "timeout", f"no end within {limit:g} s")
+                if now - entry.exchanged >= limit:
+                    entry.condemned = True
+                    self._lose(ticket.lane, "lane ended: a trial in it ran out of time")
+
+    def _snapshot(self, now: float) -> Snapshot:
+        counts, spec = self._judge.counts, self._plan.spec
+        elapsed = now - self._began
+        n_done = sum(counts.values())
+        rate = (n_done - self._n_before) / elapsed if elapsed > 0 else 0.0
+        left = spec.trials - n_done
+        best = self._judge.best
+        events, self._judge.events[:] = tuple(self._judge.events), []
+        return Snapshot(
+            study=self._plan.study,
+            state="stopping" if self._saving or self._ending else "running",
+            budget=spec.trials,
+            n_complete=counts["complete"],
+            n_pruned=counts["pruned"],
+            n_failed=counts["failed"],
+            n_running=len(self._book),
+            best_number=best[0] if best else None,
+            best_values=best[1] if best else (),
+            best_params=best[2] if best else {},
+            elapsed_s=elapsed,
+            trials_per_s=rate,
+            eta_s=left / rate if rate > 0 else None,
+            lanes=tuple(self._lane_status(entry, now) for entry in self._lanes.values()),
+            events=events,
+        )
+
+    def _lane_status(self, entry: LaneEntry, now: float) -> LaneStatus:
+        return LaneStatus(
+            lane=entry.info.lane,
+            device=entry.info.device,
+            n_rows=len(self._book.of_lane(entry.info.lane)),
+            n_slots=entry.info.n_slots,
+            rows_per_s=entry.epochs / max(now - self._began, 1e-9),
+        )

@@ -1,0 +1,63 @@
+"""What a ledger and its lanes must know of a study, plain enough to travel to other processes."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from search_spaces import Space
+    from trials.contract import Objective
+    from tuner.spec import PrunerSpec, Spec
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A study ready to run: its spec with every default filled in, and what follows from it.
+
+    Attributes:
+        study: Name of the study.
+        study_id: Its key in the study database.
+        spec: With no `auto` and no default left open.
+        space: None for a define-by-run objective.
+        objectives: In the order of the study's directions.
+        folder: The study's folder for checkpoints and weights.
+        is_replayable: Whether training a trial again gives the same values, as a trainer's rows
+            do and functions need not.
+        gpus_per_lane: Share of a GPU, or GPUs, that a lane has.
+        n_lanes: Lanes to start.
+        n_slots: Rows that one lane trains at once.
+    """
+
+    study: str
+    study_id: int
+    spec: Spec
+    space: Space | None
+    objectives: tuple[Objective, ...]
+    folder: Path
+    is_replayable: bool
+    n_lanes: int
+    n_slots: int
+    gpus_per_lane: float = 0.0
+
+    @property
+    def pruner(self) -> PrunerSpec:
+        """Filled in by `tuner.resolve`."""
+        assert self.spec.pruner is not None
+        return self.spec.pruner
+
+    @property
+    def epochs(self) -> int:
+        """Most resource of a trial; a function objective sets its own, so there it has no end."""
+        return sys.maxsize if self.spec.epochs is None else self.spec.epochs
+
+    @property
+    def checkpoints(self) -> Path:
+        """Folder of the rows that may have to go on later."""
+        return self.folder / "checkpoints"
+
+    def weights(self, number: int) -> Path:
+        """File of the weights of trial `number`, if they are kept."""
+        return self.folder / "weights" / f"trial-{number}.safetensors"

@@ -1,0 +1,125 @@
+"""How a ledger learns what earlier owners of its study did, and takes over what they left."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from optuna.trial import FrozenTrial
+
+from tuner.book import Book, Ticket
+
+if TYPE_CHECKING:
+    from tuner.judge import Judge
+    from tuner.plan import Plan
+    from tuner.storage import Attempt, Storage
+
+GONE = "the process that ran it is gone"
+
+
+@dataclass(frozen=True)
+class Recovered:
+    """What was found.
+
+    Attributes:
+        n_own: Trials of this study that lanes have begun, in any state.
+        n_finished: Those in terminal states.
+        pending: Unfinished ones that the last answer handed out and no lane had applied yet.
+    """
+
+    n_own: int
+    n_finished: int
+    pending: frozenset[int]
+
+    @property
+    def summary(self) -> str | None:
+        """For people; None for a study that starts."""
+        if not self.n_own:
+            return None
+        return f"resumed: {self.n_finished} done, {self.n_own - self.n_finished} requeued"
+
+
+def recover(storage: Storage, plan: Plan, book: Book, judge: Judge) -> Recovered:
+    """Every own unfinished trial is queued, and judge and pruner know the finished ones."""
+    attempts: dict[int, list[Attempt]] = defaultdict(list)
+    for attempt in storage.records.attempts(plan.study_id):
+        attempts[attempt.trial_id].append(attempt)
+    trials = storage.get_all_trials(plan.study_id, deepcopy=False)
+    own = [trial for trial in trials if trial._trial_id in attempts]
+    figures = _figures(storage, plan, own)
+    n_finished = 0
+    with storage.unit():
+        for trial in own:
+            ticket = _ticket(trial, attempts[trial._trial_id], figures[trial._trial_id])
+            judge.restore(ticket, trial)
+            if trial.state.is_finished():
+                n_finished += 1
+                continue
+            if not plan.is_replayable and ticket.values:
+                judge.forget_values(ticket)
+            book.add(ticket)
+        live = [a for rows in attempts.values() for a in rows if a.outcome is None]
+        storage.records.end_attempts([(a.token, "interrupted", GONE, None) for a in live])
+    return Recovered(len(own), n_finished, _pending(storage, plan, book))
+
+
+def _ticket(
+    trial: FrozenTrial, attempts: Sequence[Attempt], values: dict[int, tuple[float, ...]]
+) -> Ticket:
+    ticket = Ticket(trial._trial_id, trial.number, dict(trial.params), None, values)
+    ticket.n_attempts = len(attempts)
+    ticket.n_charged = sum(attempt.outcome == "lost" for attempt in attempts)
+    ticket.predecessor = attempts[-1].token
+    for attempt in attempts:
+        path = attempt.checkpoint_path
+        if path is not None and attempt.checkpoint_epoch is not None and Path(path).exists():
+            ticket.checkpoint, ticket.start_epoch = path, attempt.checkpoint_epoch
+    return ticket
+
+
+def _figures(
+    storage: Storage, plan: Plan, own: Sequence[FrozenTrial]
+) -> dict[int, dict[int, tuple[float, ...]]]:
+    """Objective values by trial and epoch."""
+    if len(plan.objectives) == 1:
+        return {
+            trial._trial_id: {step: (value,) for step, value in trial.intermediate_values.items()}
+            for trial in own
+        }
+    found: dict[int, dict[int, tuple[float, ...]]] = {}
+    for trial in own:
+        by_name = storage.records.metrics(plan.study_id, trial._trial_id)
+        steps = {metric.step for metric in by_name}
+        table = {(metric.name, metric.step): metric.value for metric in by_name}
+        found[trial._trial_id] = {
+            step: tuple(table[objective.name, step] for objective in plan.objectives)
+            for step in sorted(steps)
+        }
+    return found
+
+
+def _pending(storage: Storage, plan: Plan, book: Book) -> frozenset[int]:
+    """Trials of the last answer of a study's only lane; empty where there were several lanes.
+
+    The answer to turn t is applied after turn t+1, so what it handed out had not begun.
+    """
+    queued = {ticket.trial_id for ticket in book.queued()}
+    if plan.n_lanes != 1 or not queued:
+        return frozenset()
+    latest = {
+        decision.trial_id: (decision.token or 0, decision.reason, decision.step or 0)
+        for decision in storage.records.decisions(plan.study_id)
+        if decision.action == "assigned" and decision.trial_id in queued
+    }
+    _, session, _ = max(latest.values())
+    last = max(0, *(step for _, reason, step in latest.values() if reason == session))
+    while storage.has_unit(plan.study_id, f"{session}:{last + 1}"):
+        last += 1
+    return frozenset(
+        trial_id
+        for trial_id, (_, reason, step) in latest.items()
+        if reason == session and step == last
+    )

@@ -1,0 +1,406 @@
+"""Hides how Plotly draws progress: history, learning curves, timeline, Pareto front."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import plotly.graph_objects as go
+
+from tuner.report import progress_data, text, theme
+from tuner.report.data import STATE_WORDS, State, StudyRecord, TrialRecord
+from tuner.report.progress_data import Bar, Curve
+from tuner.report.scales import ValueAxis
+from tuner.report.theme import LIGHT
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A figure with the words around it.
+
+    Attributes:
+        title: A few words.
+        caption: What the figure shows and what it leaves out.
+        figure: Without a title of its own.
+    """
+
+    title: str
+    caption: str
+    figure: go.Figure
+
+    def titled(self) -> go.Figure:
+        """A copy of the figure that carries title and caption itself, for notebooks."""
+        figure = go.Figure(self.figure)
+        top = (figure.layout.margin.t or 0) + 56
+        lines = "<br>".join(text.label(line, 400) for line in _wrapped(self.caption))
+        figure.update_layout(
+            title={
+                "text": f"{text.label(self.title, 80)}<br><sup>{lines}</sup>",
+                "x": 0,
+                "xref": "paper",
+                "y": 1,
+                "yref": "container",
+                "yanchor": "top",
+                "pad": {"t": 12},
+                "font": {"size": 16},
+            },
+            margin={"t": top},
+            height=figure.layout.height + 56,
+            paper_bgcolor=LIGHT["surface"],
+            plot_bgcolor=LIGHT["surface"],
+        )
+        return figure
+
+
+def _wrapped(caption: str, width: int = 130) -> list[str]:
+    lines = [""]
+    for word in caption.split():
+        if lines[-1] and len(lines[-1]) + len(word) >= width:
+            lines.append("")
+        lines[-1] = f"{lines[-1]} {word}".strip()
+    return lines
+
+
+def objective_title(study: StudyRecord, objective: int = 0) -> str:
+    """Name, unit and direction of an objective, as an inert axis title."""
+    name, direction, unit = study.objectives[objective]
+    return text.label(name, 28) + (f" [{text.label(unit, 20)}]" if unit else "") + f", {direction}"
+
+
+def value_layout(axis: ValueAxis, title: str = "") -> dict[str, Any]:
+    """Plotly's description of a value axis."""
+    shown: dict[str, Any] = {"range": [axis.low, axis.high], "title": {"text": title}}
+    if axis.is_log:
+        shown |= {"type": "log", "tickformat": ".3~g", "dtick": _log_tick(axis)}
+    else:
+        shown |= {"type": "linear", "exponentformat": "power"}
+    return shown
+
+
+def _log_tick(axis: ValueAxis) -> Any:
+    """One tick per decade, or per few decades on long axes; 1-2-5 on short ones."""
+    decades = axis.high - axis.low
+    return "D2" if decades < 2.5 else max(1, math.ceil(decades / 7))
+
+
+def join(sentences: Iterable[str]) -> str:
+    """The sentences in one paragraph."""
+    return " ".join(sentence for sentence in sentences if sentence)
+
+
+def hover(trial: TrialRecord, lines: Sequence[str]) -> str:
+    """Inert text that says which trial a mark is, then `lines` (inert already)."""
+    state = STATE_WORDS[trial.state]
+    reason = f": {text.label(trial.reason, 90)}" if trial.reason else ""
+    return "<br>".join([f"<b>trial {trial.number}</b> {state}{reason}", *lines])
+
+
+def history(study: StudyRecord, objective: int = 0) -> Drawing:
+    """Values by trial number with the best so far; pruned and failed trials told apart.
+
+    Raises:
+        UndrawableError: No trial has a value.
+    """
+    data = progress_data.history(study, objective)
+    trials = {trial.number: trial for trial in study.trials}
+    name = text.label(study.objectives[objective][0])
+
+    complete, pruned, failed = data.complete, data.pruned, data.failed
+    figure = go.Figure()
+    groups: tuple[tuple[State, Sequence[int], Sequence[float], str], ...] = (
+        ("PRUNED", pruned.numbers, pruned.values, "circle-open"),
+        ("COMPLETE", complete.numbers, complete.values, "circle"),
+        ("FAIL", failed, [0.025] * len(failed), "x-thin" if len(failed) < 60 else "line-ns"),
+    )
+    for state, numbers, values, symbol in groups:
+        if numbers:
+            valued = zip(numbers, values, strict=True)
+            shown = [
+                hover(trials[n], [] if state == "FAIL" else [f"{name} {text.number(v)}"])
+                for n, v in valued
+            ]
+            figure.add_trace(_marks(state, numbers, values, shown, symbol))
+    if data.best:
+        figure.add_trace(_best_line(data.best))
+    axis = data.axis
+    if failed:  # their marks stand below all values
+        axis = replace(axis, low=axis.low - 0.07 * (axis.high - axis.low))
+    drawn = [*complete.numbers, *pruned.numbers, *failed]
+    pad = max(1.0, 0.015 * (max(drawn) - min(drawn)))
+    figure.update_layout(
+        theme.layout(400),
+        xaxis={
+            "title": {"text": "trial"},
+            "range": [min(drawn) - pad, max(drawn) + pad],
+            "dtick": 1 if max(drawn) - min(drawn) < 8 else None,
+            "showgrid": False,
+            "showline": True,
+        },
+        yaxis=value_layout(axis, objective_title(study, objective)),
+        yaxis2={"overlaying": "y", "range": [0, 1], "visible": False, "fixedrange": True},
+    )
+    caption = join(["Every trial's value and the best so far.", *data.notes])
+    return Drawing(_titled(study, "History", objective), caption, figure)
+
+
+def _titled(study: StudyRecord, word: str, objective: int) -> str:
+    return f"{word}: {study.objectives[objective][0]}" if study.is_multi_objective else word
+
+
+def _marks(
+    state: State,
+    numbers: Sequence[int],
+    values: Sequence[float],
+    shown: Sequence[str],
+    symbol: str,
+) -> go.Scatter:
+    color = LIGHT[STATE_WORDS[state]]
+    thin = symbol != "circle"
+    line = {"width": 1.6 if thin else 0.8, "color": color if thin else LIGHT["surface"]}
+    return go.Scatter(
+        x=np.asarray(numbers, dtype=float),
+        y=np.asarray(values, dtype=float),
+        yaxis="y2" if state == "FAIL" else None,
+        mode="markers",
+        name=STATE_WORDS[state],
+        text=list(shown),
+        customdata=list(numbers),
+        hoverinfo="text",
+        marker={
+            "symbol": symbol,
+            "size": 5 if symbol == "circle-open" else 7,
+            "color": color,
+            "line": line,
+        },
+        opacity=0.75 if state == "PRUNED" else 1,
+    )
+
+
+def _best_line(points: Sequence[tuple[float, float]]) -> go.Scatter:
+    return go.Scatter(
+        x=np.asarray([place for place, _ in points], dtype=float),
+        y=np.asarray([value for _, value in points], dtype=float),
+        mode="lines",
+        name="best so far",
+        hoverinfo="skip",
+        line={"shape": "hv", "width": 2.2, "color": LIGHT["best"]},
+    )
+
+
+def curves(
+    study: StudyRecord,
+    metric: str | None = None,
+    objective: int = 0,
+    limit: int = progress_data.N_CURVES,
+) -> Drawing:
+    """Values by step, one line per trial; states told apart, the best trial on top.
+
+    Raises:
+        UndrawableError: No trial reported a finite value by step.
+    """
+    data = progress_data.curves(study, metric, objective, limit)
+    figure = go.Figure()
+    order: tuple[State, ...] = ("PRUNED", "FAIL", "RUNNING", "COMPLETE")
+    for state in order:
+        group = [curve for curve in data.curves if curve.state == state]
+        if group:
+            figure.add_trace(_curve_trace(state, group, data.word))
+    if data.best is not None:
+        figure.add_trace(_best_curve(data.best, data.word))
+    title = objective_title(study, objective) if metric is None else ""
+    figure.update_layout(
+        theme.layout(400) if metric is None else theme.small_layout(),
+        xaxis={"title": {"text": data.word}, "showgrid": False, "showline": True},
+        yaxis=value_layout(data.axis, title),
+    )
+    caption = join(["One line per trial; a pruned one ends where it was stopped.", *data.notes])
+    if metric is not None:
+        return Drawing(metric, join(data.notes), figure)
+    return Drawing(_titled(study, "Learning curves", objective), caption, figure)
+
+
+def _curve_trace(state: State, group: Sequence[Curve], word: str) -> go.Scatter:
+    """All curves of a state as one line with gaps, so that the browser draws one path."""
+    steps: list[float] = []
+    values: list[float] = []
+    numbers: list[int] = []
+    for curve in group:
+        steps += [*curve.steps, math.nan]
+        values += [*curve.values, math.nan]
+        numbers += [curve.number] * (len(curve.steps) + 1)
+    is_single = any(len(curve.steps) == 1 for curve in group)
+    return go.Scatter(
+        x=np.asarray(steps, dtype=float),
+        y=np.asarray(values, dtype=float),
+        customdata=np.asarray(numbers),
+        mode="lines+markers" if is_single else "lines",
+        marker={"size": 3},
+        name=STATE_WORDS[state],
+        hovertemplate=f"<b>trial %{{customdata}}</b> {STATE_WORDS[state]}<br>"
+        f"{word} %{{x}}: %{{y:.4g}}<extra></extra>",
+        line={"width": 1.1, "color": LIGHT[STATE_WORDS[state]]},
+        opacity=0.5 if state == "PRUNED" else 0.65,
+    )
+
+
+def _best_curve(curve: Curve, word: str) -> go.Scatter:
+    return go.Scatter(
+        x=np.asarray(curve.steps, dtype=float),
+        y=np.asarray(curve.values, dtype=float),
+        customdata=[curve.number] * len(curve.steps),
+        mode="lines+markers",
+        name=f"best (trial {curve.number})",
+        hovertemplate=f"<b>trial {curve.number}</b> best<br>"
+        f"{word} %{{x}}: %{{y:.4g}}<extra></extra>",
+        line={"width": 2.6, "color": LIGHT["star"]},
+        marker={"size": 5, "color": LIGHT["star"]},
+    )
+
+
+def timeline(study: StudyRecord) -> Drawing:
+    """Trials in time, by lane where it is known.
+
+    Raises:
+        UndrawableError: No trial has begun.
+    """
+    data = progress_data.timeline(study)
+    longest_s = max(bar.end_s for bar in data.bars) or 1.0
+    scale, unit = time_unit(longest_s)
+    n_rows = sum(count for _, _, count in data.lanes)
+    height = int(min(480, max(200, 110 + 12 * n_rows)))
+    width = min(10.0, max(1.0, 0.72 * (height - 90) / n_rows))
+    figure = go.Figure()
+    for state in STATE_WORDS:
+        bars = [bar for bar in data.bars if bar.state == state]
+        if bars:
+            figure.add_trace(_bar_trace(state, bars, scale, width))
+    for _, first, _ in data.lanes[1:]:
+        figure.add_hline(y=first - 0.5, line={"width": 1, "color": LIGHT["line"]})
+    is_known = any(name != "no lane" for name, _, _ in data.lanes)
+    figure.update_layout(
+        theme.layout(height),
+        xaxis={
+            "title": {"text": f"{unit} since the first start"},
+            "showline": True,
+            "range": [-0.01 * longest_s / scale, 1.01 * longest_s / scale],
+        },
+        yaxis={
+            "showgrid": False,
+            "range": [n_rows - 0.4, -0.6],
+            "tickvals": [first + (count - 1) / 2 for _, first, count in data.lanes],
+            "ticktext": [name if is_known else "" for name, _, _ in data.lanes],
+        },
+    )
+    lead = "Each bar is a trial, stacked by lane." if is_known else "Each bar is a trial."
+    return Drawing("Timeline", join([lead, *data.notes]), figure)
+
+
+def time_unit(longest_s: float) -> tuple[float, str]:
+    """Seconds of the unit, and its name, that suit a time axis up to `longest_s`."""
+    for size, unit in ((86400.0, "days"), (3600.0, "hours"), (60.0, "minutes")):
+        if longest_s >= 3 * size:
+            return size, unit
+    return 1.0, "seconds"
+
+
+def _bar_trace(state: State, bars: Sequence[Bar], scale: float, width: float) -> go.Scatter:
+    """All bars of a state as one thick line with gaps; the middle point is there to hover over."""
+    ends = np.asarray([[bar.start_s, bar.end_s] for bar in bars]) / scale
+    middle = ends.mean(axis=1)
+    x = np.column_stack([ends[:, 0], middle, ends[:, 1], np.full(len(bars), math.nan)]).ravel()
+    rows = np.repeat(np.asarray([float(bar.row) for bar in bars]), 4)
+    facts_of = [[bar.number, round(bar.end_s - bar.start_s, 3)] for bar in bars for _ in range(4)]
+    return go.Scatter(
+        x=x,
+        y=rows,
+        customdata=facts_of,
+        mode="lines",
+        name=STATE_WORDS[state],
+        hovertemplate=f"<b>trial %{{customdata[0]}}</b> {STATE_WORDS[state]}<br>"
+        "%{customdata[1]:.3~g} s<extra></extra>",
+        line={"width": width, "color": LIGHT[STATE_WORDS[state]]},
+    )
+
+
+def pareto(study: StudyRecord) -> Drawing:
+    """Two objectives against each other with the Pareto front.
+
+    Raises:
+        UndrawableError: The study has another number of objectives, or no complete trial.
+    """
+    data = progress_data.pareto(study)
+    trials = {trial.number: trial for trial in study.trials}
+    names = [text.label(name) for name, _, _ in study.objectives]
+    figure = go.Figure()
+    groups = (("dominated", data.others, False), ("Pareto front", data.front, True))
+    for name, points, is_front in groups:
+        if points:
+            shown = [_pareto_hover(trials[number], names, (a, b)) for number, a, b in points]
+            figure.add_trace(_pareto_trace(name, points, shown, is_front))
+    first, second = data.axes
+    figure.update_layout(
+        theme.layout(440),
+        xaxis=value_layout(first, objective_title(study, 0)) | {"showline": True},
+        yaxis=value_layout(second, objective_title(study, 1)),
+    )
+    caption = "No trial is better in both objectives than one on the front."
+    return Drawing("Pareto front", join([caption, *data.notes]), figure)
+
+
+def _pareto_hover(trial: TrialRecord, names: Sequence[str], values: Sequence[float]) -> str:
+    lines = [f"{name} {text.number(value)}" for name, value in zip(names, values, strict=True)]
+    params = [
+        f"{text.label(key, 30)} = {text.label(text.parameter(value), 30)}"
+        for key, value in list(trial.params.items())[:12]
+    ]
+    return hover(trial, [*lines, *params])
+
+
+def _pareto_trace(
+    name: str, points: Sequence[tuple[int, float, float]], shown: Sequence[str], is_front: bool
+) -> go.Scatter:
+    color = LIGHT["best"] if is_front else LIGHT["complete"]
+    return go.Scatter(
+        x=np.asarray([first for _, first, _ in points], dtype=float),
+        y=np.asarray([second for _, _, second in points], dtype=float),
+        customdata=[number for number, _, _ in points],
+        text=list(shown),
+        hoverinfo="text",
+        mode="lines+markers" if is_front else "markers",
+        name=name,
+        line={"width": 1.4, "color": color, "shape": "linear"},
+        marker={
+            "size": 9 if is_front else 7,
+            "color": LIGHT["star"] if is_front else color,
+            "line": {
+                "width": 1.2 if is_front else 0.8,
+                "color": color if is_front else LIGHT["surface"],
+            },
+        },
+        opacity=1 if is_front else 0.7,
+    )
+
+
+def empty(sentence: str) -> go.Figure:
+    """A figure that only says why there is nothing to draw."""
+    figure = go.Figure()
+    figure.update_layout(
+        theme.layout(160),
+        xaxis={"visible": False},
+        yaxis={"visible": False},
+        annotations=[
+            {
+                "text": text.label(sentence, 300),
+                "showarrow": False,
+                "xref": "paper",
+                "yref": "paper",
+                "x": 0.5,
+                "y": 0.5,
+                "font": {"size": 14, "color": LIGHT["muted"]},
+            }
+        ],
+    )
+    return figure

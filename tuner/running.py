@@ -1,0 +1,197 @@
+"""How a claimed study is worked on: in the caller's process, or by lanes on Ray."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from trials.function import TrialObjective, with_params
+from tuner.lane import Keeping
+from tuner.lane_job import LaneJob
+from tuner.ledger import Ledger
+from tuner.messages import Answer, LaneInfo, Snapshot, Turn, Welcome
+from tuner.plan import Plan
+from tuner.signals import Interruptions
+
+if TYPE_CHECKING:
+    from tuner.cluster import Room
+    from tuner.resolve import Resolved
+    from tuner.spec import Spec
+    from tuner.storage import Owner, Storage
+
+OnProgress = Callable[[Snapshot], None]
+
+LANES = "tuner:lanes"
+"""Study attribute: lanes and slots that were chosen for `auto`, kept when the study goes on."""
+
+MAX_AUTO_SLOTS = 32
+"""More rows train little faster on a CPU, and every row in flight is one the sampler cannot see."""
+
+TICK_S = 0.2
+
+
+@dataclass(frozen=True)
+class Work:
+    """One call's work on a study."""
+
+    storage: Storage
+    url: str
+    study: str
+    study_id: int
+    resolved: Resolved
+    folder: Path
+    owner: Owner
+    on_progress: OnProgress | None
+
+
+def run_inline(work: Work) -> str | None:
+    """One lane in this process; returns the name of the signal that interrupted it, or None."""
+    plan = _plan(work, 1, 0.0, _n_slots(work, 1))
+    ledger = Ledger(work.storage, plan, work.owner)
+    lane = _job(plan, work.resolved).build(0, _Inline(ledger))
+    ticked = time.monotonic()
+    with Interruptions(lambda name: ledger.stop(f"interrupted by {name}")) as interruptions:
+        try:
+            lane.start()
+            while lane.turn():
+                if time.monotonic() - ticked > TICK_S:
+                    ticked = time.monotonic()
+                    _show(work, ledger.tick())
+            _show(work, ledger.tick())
+        finally:
+            ledger.close()
+    return interruptions.received
+
+
+def run_on_ray(work: Work) -> str | None:
+    """Lanes on Ray; returns the name of the signal that interrupted them, or None."""
+    from tuner import cluster
+
+    spec = work.resolved.spec
+    n_cpus = None
+    if isinstance(spec.lanes, int):
+        n_cpus = max(cluster.local_cpus(), math.ceil(spec.lanes * spec.cpus_per_lane))
+    with cluster.connected(spec.ray_address, n_cpus) as room:
+        gpus = _gpus_per_lane(work, room)
+        n_lanes = _n_lanes(work, room, gpus)
+        plan = _plan(work, n_lanes, gpus, _n_slots(work, n_lanes))
+        return cluster.run(work.url, plan, _job(plan, work.resolved), work.owner, work.on_progress)
+
+
+def _show(work: Work, snapshot: Snapshot) -> None:
+    if work.on_progress is not None:
+        work.on_progress(snapshot)
+
+
+def _plan(work: Work, n_lanes: int, gpus: float, n_slots: int) -> Plan:
+    chosen = {"n_lanes": n_lanes, "n_slots": n_slots}
+    work.storage.set_study_system_attr(work.study_id, LANES, chosen)
+    work.storage.flush()
+    return Plan(
+        work.study,
+        work.study_id,
+        work.resolved.spec,
+        work.resolved.space,
+        work.resolved.objectives,
+        work.folder,
+        work.resolved.trainer is not None,
+        n_lanes,
+        n_slots,
+        gpus,
+    )
+
+
+def _job(plan: Plan, resolved: Resolved) -> LaneJob:
+    first = plan.objectives[0]
+    best_of = (first.name, first.direction) if plan.spec.value == "best" else None
+    return LaneJob(
+        trainer=None if resolved.trainer is None else type(resolved.trainer),
+        data=data_arguments(plan.spec),
+        objective=_objective(resolved),
+        n_objectives=len(plan.objectives),
+        n_slots=plan.n_slots,
+        keeping=Keeping(plan.checkpoints, plan.spec.checkpoint_every_s, best_of),
+        n_threads=max(1, int(plan.spec.cpus_per_lane)),
+    )
+
+
+def data_arguments(spec: Spec) -> dict[str, Any]:
+    """Arguments of `trials.data.load` for a resolved spec; empty for a function."""
+    if spec.data is None:
+        return {}
+    source = spec.data.source
+    return {
+        "source": source.get("name", source),
+        "task": spec.task,
+        "target": spec.target,
+        "seed": spec.split_seed,
+    }
+
+
+def _objective(resolved: Resolved) -> TrialObjective | None:
+    """The function as an Optuna objective."""
+    if resolved.objective is None or resolved.space is None:
+        return resolved.objective
+    return with_params(resolved.objective, [objective.name for objective in resolved.objectives])
+
+
+def _chosen(work: Work, key: str) -> int | None:
+    """What an earlier call chose for `auto`."""
+    stored: dict[str, int] = work.storage.get_study_system_attrs(work.study_id).get(LANES, {})
+    return stored.get(key)
+
+
+def _gpus_per_lane(work: Work, room: Room) -> float:
+    asked = work.resolved.spec.gpus_per_lane
+    if asked != "auto":
+        return float(asked)
+    return 1.0 if room.n_gpus and work.resolved.trainer is not None else 0.0
+
+
+def _n_lanes(work: Work, room: Room, gpus: float) -> int:
+    """As asked; else what the CPUs and GPUs allow, but no more than there are trials."""
+    spec = work.resolved.spec
+    if spec.lanes != "auto":
+        return spec.lanes
+    by_cpu = math.floor(room.n_cpus / spec.cpus_per_lane)
+    by_gpu = math.floor(room.n_gpus / gpus) if gpus else by_cpu
+    return _chosen(work, "n_lanes") or max(1, min(by_cpu, by_gpu, spec.trials))
+
+
+def _n_slots(work: Work, n_lanes: int) -> int:
+    """As asked; 1 for a function; else a quarter of a lane's share of the trials, within bounds."""
+    spec = work.resolved.spec
+    if work.resolved.trainer is None:
+        return 1
+    if spec.slots != "auto":
+        return spec.slots
+    share = spec.trials // (4 * n_lanes)
+    return _chosen(work, "n_slots") or max(1, min(MAX_AUTO_SLOTS, share))
+
+
+@dataclass(frozen=True)
+class _Ready:
+    answer: Answer
+
+    def result(self) -> Answer:
+        return self.answer
+
+
+@dataclass(frozen=True)
+class _Inline:
+    """A lane's way to a ledger in the same process."""
+
+    ledger: Ledger
+
+    def join(self, info: LaneInfo) -> Welcome:
+        return self.ledger.join(info)
+
+    def exchange(self, turn: Turn) -> _Ready:
+        return _Ready(self.ledger.exchange(turn))
+
+    def call(self, method: str, *arguments: Any) -> Any:
+        return getattr(self.ledger.functions, method)(*arguments)

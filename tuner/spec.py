@@ -1,0 +1,378 @@
+"""What a study is asked to be: one validated value, from YAML, options or keyword arguments.
+
+Importing this module imports neither torch nor Optuna, so that `tuner --help` stays quick.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, model_serializer
+from pydantic_core import ErrorDetails
+
+from search_spaces.plain_yaml import YamlError, load_yaml
+from tuner.checks import (
+    axes,
+    choice,
+    data_source,
+    listed,
+    named,
+    number,
+    share,
+    study_name,
+    text,
+    whole,
+)
+from tuner.errors import InputError
+from tuner.import_strings import import_objective, signature_problem
+from tuner.seeds import derive
+from tuner.wording import shown, unknown
+from tuner.yaml_lines import with_lines
+
+__all__ = [
+    "CHANGEABLE",
+    "DEFAULT_STORAGE",
+    "DataSpec",
+    "ObjectiveSpec",
+    "PrunerSpec",
+    "SamplerSpec",
+    "Spec",
+    "difference",
+    "import_objective",
+    "read_spec",
+    "signature_problem",
+    "spec_from_mapping",
+    "with_lines",
+]
+
+DEFAULT_STORAGE = "sqlite:///tuner.db"
+SEED_END = 2**63
+
+CHANGEABLE = frozenset(
+    {
+        *("study", "storage", "artifacts", "trials", "time_limit_s", "target_value"),
+        *("patience_trials", "lanes", "slots", "gpus_per_lane", "cpus_per_lane", "ray_address"),
+        *("max_retries", "trial_timeout_s", "checkpoint_every_s", "lease_s"),
+    }
+)
+"""Keys that two launches of one study may give differently."""
+
+_TEXT_KEYS = frozenset(
+    {
+        *("study", "trainer", "objective", "data", "target", "task", "value"),
+        *("ray_address", "artifacts", "storage"),
+    }
+)
+_IMPORT_REFUSED = (
+    "must not be an import string in a file, since importing is executing; "
+    "give it on the command line or from Python"
+)
+
+Task = Literal["auto", "classification", "regression", "density"]
+Seed = Annotated[int, BeforeValidator(whole(0, SEED_END))]
+OptionalSeed = Annotated[int | None, BeforeValidator(whole(0, SEED_END, null=True))]
+OptionalText = Annotated[str | None, BeforeValidator(text(null=True))]
+OptionalCount = Annotated[int | None, BeforeValidator(whole(1, null=True))]
+OptionalSeconds = Annotated[float | None, BeforeValidator(number(above=0, null=True))]
+Seconds = Annotated[float, BeforeValidator(number(above=0))]
+AutoCount = Annotated[int | Literal["auto"], BeforeValidator(whole(1, auto=True))]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class DataSpec(_Part):
+    """Which data: a name of the table, a file, or a directory of IDX files; and how it is split.
+
+    Attributes:
+        seed: Of the split; None derives it from the study's seed.
+    """
+
+    name: OptionalText = None
+    file: OptionalText = None
+    idx: OptionalText = None
+    seed: OptionalSeed = None
+
+    @property
+    def source(self) -> dict[str, str]:
+        """The key that says where the data is, with its value; the seed is left out."""
+        given = {"name": self.name, "file": self.file, "idx": self.idx}
+        return {key: value for key, value in given.items() if value is not None}
+
+    @property
+    def label(self) -> str:
+        """A short word for it, of which the names of studies are made."""
+        return self.name or Path(self.file or self.idx or "data").stem
+
+    @model_serializer
+    def _plain(self) -> dict[str, str | int]:
+        return {key: value for key, value in self if value is not None}
+
+
+class ObjectiveSpec(_Part):
+    """A figure to optimise; without a direction it is the trainer's own (or `minimize`)."""
+
+    name: Annotated[str, BeforeValidator(text())]
+    direction: Annotated[
+        Literal["minimize", "maximize"] | None,
+        BeforeValidator(choice("minimize", "maximize", null=True)),
+    ] = None
+
+
+class SamplerSpec(_Part):
+    """Who proposes parameters; `options` are checked against its table when a spec is resolved."""
+
+    name: Annotated[str, BeforeValidator(text())]
+    seed: OptionalSeed = None
+    options: dict[str, Any] = {}
+
+    @model_serializer
+    def _plain(self) -> dict[str, Any]:
+        seed = {} if self.seed is None else {"seed": self.seed}
+        return {"name": self.name, **seed, **self.options}
+
+
+class PrunerSpec(_Part):
+    """Who stops trials early; `options` are checked against its table when a spec is resolved."""
+
+    name: Annotated[str, BeforeValidator(text())]
+    options: dict[str, Any] = {}
+
+    @model_serializer
+    def _plain(self) -> dict[str, Any]:
+        return {"name": self.name, **self.options}
+
+
+class Spec(_Part):
+    """One study as asked for. The keys, their meaning and defaults are those of a spec file.
+
+    `None` stands for a default that depends on the trainer until `tuner.resolve` fills it in.
+    """
+
+    study: Annotated[str | None, BeforeValidator(study_name)] = None
+    trainer: OptionalText = None
+    objective: OptionalText = None
+    data: Annotated[DataSpec | None, BeforeValidator(data_source)] = None
+    target: OptionalText = None
+    task: Annotated[Task, BeforeValidator(choice(*get_args(Task)))] = "auto"
+    epochs: OptionalCount = None
+    trials: Annotated[int, BeforeValidator(whole(1))] = 100
+    time_limit_s: OptionalSeconds = None
+    target_value: Annotated[float | None, BeforeValidator(number(null=True))] = None
+    patience_trials: OptionalCount = None
+    space: Annotated[dict[str, Any] | None, BeforeValidator(axes)] = None
+    objectives: Annotated[tuple[ObjectiveSpec, ...], BeforeValidator(listed)] = ()
+    value: Annotated[
+        Literal["last", "best"] | None, BeforeValidator(choice("last", "best", null=True))
+    ] = None
+    seed: Seed = 0
+    sampler: Annotated[SamplerSpec, BeforeValidator(named("seed"))] = SamplerSpec(name="tpe")
+    pruner: Annotated[PrunerSpec | None, BeforeValidator(named(null=True))] = None
+    lanes: AutoCount = "auto"
+    slots: AutoCount = "auto"
+    gpus_per_lane: Annotated[float | Literal["auto"], BeforeValidator(share)] = "auto"
+    cpus_per_lane: Seconds = 1.0
+    ray_address: OptionalText = None
+    max_retries: Annotated[int, BeforeValidator(whole(0))] = 2
+    trial_timeout_s: OptionalSeconds = None
+    checkpoint_every_s: Seconds = 30.0
+    lease_s: Seconds = 30.0
+    artifacts: OptionalText = None
+    storage: Annotated[str, BeforeValidator(text())] = DEFAULT_STORAGE
+
+    @property
+    def sampler_seed(self) -> int:
+        """What the sampler's randomness derives from."""
+        return derive(self.seed, "sampler") if self.sampler.seed is None else self.sampler.seed
+
+    @property
+    def split_seed(self) -> int:
+        """What the split into training, validation and test part derives from."""
+        own = self.data.seed if self.data else None
+        return derive(self.seed, "split") if own is None else own
+
+    def to_plain(self) -> dict[str, Any]:
+        """What JSON can hold, and `spec_from_mapping` turns back into this spec.
+
+        The storage is left out: its URL may hold a password, and a study is stored where it is.
+        """
+        return self.model_dump(mode="json", exclude={"storage"})
+
+
+def spec_from_mapping(mapping: Mapping[str, Any]) -> Spec:
+    """The spec that a plain mapping describes, keys as in a spec file.
+
+    Raises:
+        InputError: Names every mistake by its path.
+    """
+    plain = dict(mapping)
+    problems = _pull_target(plain)
+    try:
+        spec = Spec.model_validate(plain)
+    except ValidationError as error:
+        problems += [_sentence(details) for details in error.errors(include_url=False)]
+    if problems:
+        raise InputError(problems)
+    return spec
+
+
+def read_spec(
+    path: Path | None,
+    options: Mapping[str, object] | None = None,
+    sets: Sequence[str] = (),
+    environment: Mapping[str, str] = os.environ,
+) -> Spec:
+    """The spec of a file and the options given beside it.
+
+    Args:
+        path: A YAML file, or None.
+        options: Values by key; they override the file. None means not given; text is read as
+            YAML where the key holds no text.
+        sets: `path=value` each, for anything nested; the value is YAML. They override the options.
+        environment: Where `TUNER_STORAGE` is looked up; it overrides only the default.
+
+    Raises:
+        InputError: Names every mistake, those of the file with its line.
+    """
+    plain = _read_file(path) if path else {}
+    problems = [*_imports_in_file(plain)]
+    plain.setdefault("storage", environment.get("TUNER_STORAGE") or DEFAULT_STORAGE)
+    given = {key: value for key, value in (options or {}).items() if value is not None}
+    overridden = set(given)
+    for key, value in given.items():
+        is_yaml = isinstance(value, str) and key not in _TEXT_KEYS
+        plain[key] = _yaml(str(value), f"--{key.replace('_', '-')}", problems) if is_yaml else value
+    if "target" in given and isinstance(plain.get("data"), Mapping):
+        plain["data"] = {key: value for key, value in plain["data"].items() if key != "target"}
+    for entry in sets:
+        overridden.add(_apply_set(plain, entry, problems))
+    try:
+        spec = spec_from_mapping(plain)
+    except InputError as error:
+        problems += error.problems
+    if problems:
+        raise InputError(with_lines(problems, path, overridden))
+    return spec
+
+
+def difference(stored: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    """One line per value that differs, such as `space.units.high 128, now 256`.
+
+    Args:
+        stored: The plain form of a stored spec.
+        new: The plain form of the one that is to go on with it. Keys in `CHANGEABLE` are free.
+    """
+    fixed = [{k: v for k, v in spec.items() if k not in CHANGEABLE} for spec in (stored, new)]
+    return _differences(fixed[0], fixed[1], "")
+
+
+def _read_file(path: Path) -> dict[str, Any]:
+    try:
+        content = load_yaml(path.read_text(encoding="utf-8"), str(path))
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from error
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"{path}: must be UTF-8 text, got byte {error.start} that is not"
+        ) from error
+    except YamlError as error:
+        raise InputError(str(error)) from error
+    if content is None:
+        return {}
+    if not isinstance(content, dict):
+        raise InputError(f"{path}: must hold keys with values, got {shown(content)}")
+    return content
+
+
+def _imports_in_file(plain: Mapping[str, Any]) -> Iterable[str]:
+    if plain.get("objective") is not None:
+        yield f"objective: {_IMPORT_REFUSED}"
+    if ":" in str(plain.get("trainer", "")):
+        yield f"trainer: {_IMPORT_REFUSED}"
+
+
+def _yaml(value: str, name: str, problems: list[str]) -> Any:
+    try:
+        return load_yaml(value, name)
+    except YamlError as error:
+        problems.append(str(error))
+        return value
+
+
+def _apply_set(plain: dict[str, Any], entry: str, problems: list[str]) -> str:
+    """Sets the value of `a.b=value` in `plain` and returns the top key."""
+    path, equals, value = entry.partition("=")
+    *parents, last = path.strip().split(".")
+    top = (parents or [last])[0]
+    if not equals or not all([*parents, last]):
+        problems.append(f"--set: must be path=value, got {shown(entry)}")
+        return top
+    inner = plain
+    for step in parents:
+        below = inner.get(step)
+        if isinstance(below, str):
+            below = {"name": below}
+        elif below is not None and not isinstance(below, dict):
+            problems.append(f"--set {path}: {step} must hold keys, got {shown(below)}")
+            return top
+        inner[step] = dict(below or {})
+        inner = inner[step]
+    inner[last] = _yaml(value, f"--set {path}", problems)
+    return top
+
+
+def _pull_target(plain: dict[str, Any]) -> list[str]:
+    """Moves `data.target` to `target`, where the spec has it; a line if both differ."""
+    data = plain.get("data")
+    if not isinstance(data, Mapping) or "target" not in data:
+        return []
+    inner = data["target"]
+    plain["data"] = {key: value for key, value in data.items() if key != "target"}
+    outer = plain.setdefault("target", inner)
+    if outer is None:
+        plain["target"] = inner
+    elif outer != inner:
+        return [f"target: must be the same as data.target {shown(inner)}, got {shown(outer)}"]
+    return []
+
+
+def _sentence(error: ErrorDetails) -> str:
+    where = "".join(f"[{s}]" if isinstance(s, int) else f".{s}" for s in error["loc"])
+    where = where.removeprefix(".")
+    if error["type"] == "extra_forbidden":
+        key = error["loc"][-1]
+        known = _KEYS.get(error["loc"][0], ()) if len(error["loc"]) > 1 else Spec.model_fields
+        return unknown(where, "key", key, tuple(known))
+    if error["type"] == "missing":
+        return f"{where}: must be given"
+    cause = error.get("ctx", {}).get("error")
+    if isinstance(cause, ValueError):
+        holds, *hint = cause.args
+        end = f"; {hint[0]}" if hint else ""
+        return f"{where}: {holds}, got {shown(error['input'])}{end}"
+    return f"{where}: {error['msg'][0].lower()}{error['msg'][1:]}, got {shown(error['input'])}"
+
+
+_KEYS: dict[int | str, tuple[str, ...]] = {
+    "data": (*DataSpec.model_fields, "target"),
+    "objectives": tuple(ObjectiveSpec.model_fields),
+}
+
+
+def _differences(stored: Mapping[str, Any], new: Mapping[str, Any], prefix: str) -> list[str]:
+    found: list[str] = []
+    for key in [*stored, *(key for key in new if key not in stored)]:
+        before, now = stored.get(key), new.get(key)
+        if isinstance(before, Mapping) and isinstance(now, Mapping):
+            found += _differences(before, now, f"{prefix}{key}.")
+        elif before != now or isinstance(before, bool) != isinstance(now, bool):
+            found.append(f"{prefix}{key} {_short(before)}, now {_short(now)}")
+    return found
+
+
+def _short(value: object) -> str:
+    return "not set" if value is None else value if isinstance(value, str) else shown(value)

@@ -1,0 +1,290 @@
+"""Hides how a database is reached: its driver, pragmas, transactions, and what its errors mean."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import os
+import sqlite3
+import time
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.pool import Pool, QueuePool
+
+from tuner.errors import StorageError
+
+BUSY_TIMEOUT_S = 30.0
+CONNECT_TIMEOUT_S = 10
+
+WAL_PAGES_OWNER = 1000
+WAL_PAGES_OTHER = 16384
+"""Pages in the log after which a connection copies them back: 4 MiB, or 64 MiB when another
+process may own the study (see `wal_reset_risk`)."""
+
+_WRITES = "tuner_writes"
+
+_HINTS = (
+    ("not a database", "is not an SQLite database, or is damaged; restore it from a copy"),
+    ("malformed", "is damaged; restore it from a copy, or save what is left with sqlite3 .recover"),
+    ("readonly", "is read-only; make it writable, or name another one"),
+    ("read-only", "is read-only; make it writable, or name another one"),
+    ("disk is full", "the disk is full; free some space and run the command again"),
+    ("disk i/o error", "the disk reports an error; free some space or check it, then run again"),
+    ("unable to open", "cannot be opened; its folder must exist and be accessible"),
+    ("password", "refuses the user or password; check both"),
+    ("does not exist", "must exist; create the database first"),
+)
+
+
+class Database:
+    """One database by URL, and transactions on it.
+
+    Args:
+        url: As SQLAlchemy writes it. `postgresql://` takes psycopg 3 where psycopg2 is missing.
+        read_only: Nothing can be written through this object.
+
+    Attributes:
+        name: The URL without a password, for messages.
+        url: Where another process finds the same database, with the password.
+        path: Of an SQLite file.
+        dialect: `sqlite`, `postgresql` or `mysql`.
+        errors: What a statement may raise, the driver's own errors included.
+
+    Raises:
+        StorageError: The URL cannot be read, or its driver is not installed.
+    """
+
+    def __init__(self, url: str, *, read_only: bool = False) -> None:
+        parsed = _parse(url)
+        self.name = _without_secrets(parsed)
+        self.read_only = read_only
+        self._inherited: list[Pool] = []
+        self.dialect = parsed.get_backend_name()
+        self.wal_pages = WAL_PAGES_OTHER if wal_reset_risk() else WAL_PAGES_OWNER
+        self.busy_timeout_s = float(str(parsed.query.get("timeout", BUSY_TIMEOUT_S)))
+        self.path = _sqlite_path(parsed)
+        if self.path is not None:
+            parsed = parsed.set(database=str(self.path))
+        self.url = parsed.render_as_string(hide_password=False)
+        try:
+            self.engine = self._create(parsed)
+        except (ImportError, NoSuchModuleError) as error:
+            raise StorageError(f"storage '{self.name}': its driver is missing ({error})") from None
+        dbapi = self.engine.dialect.dbapi
+        assert dbapi is not None
+        self.errors: tuple[type[Exception], ...] = (SQLAlchemyError, dbapi.Error)
+
+    def begin(self, *, write: bool) -> Connection:
+        """A connection in a new transaction; the caller ends it with `end`.
+
+        On SQLite a writing one takes the write lock at once, so that it never fails half-way.
+        """
+        connection = self.engine.connect().execution_options(**{_WRITES: write})
+        try:
+            connection.begin()
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def end(self, connection: Connection) -> None:
+        """The connection is given back; what was not committed is undone."""
+        with contextlib.suppress(*self.errors):
+            connection.close()
+
+    def abandon(self, connection: Connection) -> None:
+        """The connection, which is lost or in doubt, is closed and never used again."""
+        with contextlib.suppress(*self.errors):
+            connection.invalidate()
+        self.end(connection)
+
+    def is_lost(self, error: Exception) -> bool:
+        """Whether the same work may succeed on a new connection."""
+        if isinstance(error, DBAPIError):
+            state = getattr(error.orig, "sqlstate", None)
+            # 40001 serialization failure, 40P01 deadlock: the server undid the transaction.
+            return error.connection_invalidated or state in {"40001", "40P01"}
+        dialect = self.engine.dialect
+        assert dialect.dbapi is not None
+        return isinstance(error, dialect.dbapi.Error) and dialect.is_disconnect(error, None, None)
+
+    def explain(self, error: Exception) -> StorageError:
+        """The one line that tells a user what is wrong and what to do."""
+        cause = getattr(error, "orig", None) or error
+        text = " ".join(str(cause).split()) or type(cause).__name__
+        lowered = text.lower()
+        if "locked" in lowered:
+            what = (
+                f"is locked by another process since {self.busy_timeout_s:g} s; "
+                "close what uses it and run the command again"
+            )
+            return StorageError(f"storage '{self.name}': {what}")
+        for word, hint in _HINTS:
+            if word in lowered:
+                return StorageError(f"storage '{self.name}': {hint} ({text})")
+        if self.is_lost(error) or type(cause).__name__ in {"OperationalError", "InterfaceError"}:
+            hint = "gives no answer; start the server or check the address, then run again"
+            return StorageError(f"storage '{self.name}': {hint} ({text})")
+        return StorageError(f"storage '{self.name}': refused a statement ({text})")
+
+    def use_wal(self) -> None:
+        """An SQLite file keeps its write-ahead log: readers and one writer do not wait."""
+        if self.path is None or self.read_only:
+            return
+        until = time.monotonic() + self.busy_timeout_s
+        while True:
+            try:
+                with self.engine.connect() as connection:
+                    raw = _raw(connection)
+                    if raw.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+                        raw.execute("PRAGMA journal_mode=WAL")
+                return
+            except sqlite3.OperationalError as error:
+                # Switching needs the file for itself and does not heed the busy time-out.
+                if "locked" not in str(error) or time.monotonic() > until:
+                    raise
+                time.sleep(0.02)
+
+    def own_wal(self, is_owner: bool) -> None:
+        """This process copies the log back often, as the owner of a study does, or hardly ever."""
+        pages = WAL_PAGES_OWNER if is_owner or not wal_reset_risk() else WAL_PAGES_OTHER
+        if self.path is not None and pages != self.wal_pages:
+            self.wal_pages = pages
+            self.engine.dispose()
+
+    def dispose(self) -> None:
+        """No connection is open; the next use opens new ones."""
+        self.engine.dispose()
+
+    def leave_to_parent(self) -> None:
+        """In the child of a fork: connections of the parent are neither used nor closed."""
+        # Closing an inherited SQLite connection could end the parent's log under its feet.
+        self._inherited.append(self.engine.pool)
+        self.engine.dispose(close=False)
+
+    def _create(self, url: URL) -> Engine:
+        if self.dialect == "sqlite":
+            return self._create_sqlite(url)
+        engine = create_engine(
+            url,
+            pool_pre_ping=True,
+            pool_size=1,
+            max_overflow=2,
+            connect_args=_connect_arguments(url),
+        )
+        if self.read_only:
+            event.listen(engine, "connect", _set_read_only)
+        return engine
+
+    def _create_sqlite(self, url: URL) -> Engine:
+        if self.path is not None and self.read_only:
+            file = "file:" + str(self.path).replace("%", "%25").replace("?", "%3f")
+            url = url.set(database=file.replace("#", "%23"))
+            url = url.update_query_dict({"uri": "true", **_read_only_mode(self.path)})
+        engine = create_engine(
+            url,
+            poolclass=QueuePool,
+            pool_size=1,
+            max_overflow=0 if self.path is None else 2,
+            connect_args={"check_same_thread": False, "timeout": self.busy_timeout_s},
+        )
+        event.listen(engine, "connect", self._set_pragmas)
+        event.listen(engine, "begin", _begin_sqlite)
+        return engine
+
+    def _set_pragmas(self, connection: Any, _record: object) -> None:
+        # SQLAlchemy's "begin" event then emits BEGIN itself; the driver would do it too late.
+        connection.isolation_level = None
+        if not self.read_only:
+            connection.execute("PRAGMA synchronous=NORMAL")
+            connection.execute(f"PRAGMA wal_autocheckpoint={self.wal_pages}")
+
+
+def wal_reset_risk() -> str | None:
+    """What to tell users whose SQLite can lose data when two processes copy back its log at once.
+
+    Source: https://sqlite.org/wal.html#walresetbug (fixed in 3.51.3, 3.50.7 and 3.44.6).
+    """
+    version = sqlite3.sqlite_version_info
+    fixed = version >= (3, 51, 3) or version[:2] in {(3, 50), (3, 44)}
+    if fixed and version[:2] == (3, 50):
+        fixed = version >= (3, 50, 7)
+    if fixed and version[:2] == (3, 44):
+        fixed = version >= (3, 44, 6)
+    if fixed:
+        return None
+    return (
+        f"SQLite {sqlite3.sqlite_version} can damage a database that several programs write at "
+        "once (fixed in 3.51.3); while a study runs, open it through tuner only"
+    )
+
+
+def _parse(url: str) -> URL:
+    try:
+        parsed = make_url(url)
+    except (ArgumentError, ValueError):
+        raise StorageError(
+            "storage: must be a database URL such as sqlite:///tuner.db or "
+            f"postgresql://user@host/database, got {_hide(url)!r}"
+        ) from None
+    if parsed.drivername in {"postgresql", "postgres"}:
+        has_psycopg2 = importlib.util.find_spec("psycopg2") is not None
+        driver = "postgresql" if has_psycopg2 else "postgresql+psycopg"
+        return parsed.set(drivername=driver)
+    return parsed
+
+
+def _hide(url: str) -> str:
+    """What can be shown of a text that is no URL: nothing that stands before an @."""
+    return f"***@{url.rpartition('@')[2]}" if "@" in url else url
+
+
+def _without_secrets(url: URL) -> str:
+    secret = [name for name in url.query if "password" in name.lower()]
+    shown = url.update_query_dict(dict.fromkeys(secret, "***"))
+    return shown.render_as_string(hide_password=True)
+
+
+def _sqlite_path(url: URL) -> Path | None:
+    """The file of a plain SQLite URL, absolute so that a change of directory does not matter."""
+    if url.get_backend_name() != "sqlite" or url.database in {None, "", ":memory:"}:
+        return None
+    assert url.database is not None
+    return None if url.database.startswith("file:") else Path(url.database).absolute()
+
+
+def _read_only_mode(path: Path) -> dict[str, str]:
+    """How to open a file that cannot be written: with its log, or as it is without one."""
+    has_log = Path(f"{path}-wal").exists()
+    if has_log or os.access(path.parent, os.W_OK):
+        return {"mode": "ro"}
+    # The shared memory of the log could not be created, and nobody can be writing.
+    return {"mode": "ro", "immutable": "1"}
+
+
+def _connect_arguments(url: URL) -> dict[str, Any]:
+    if "connect_timeout" in url.query:
+        return {}
+    return {"connect_timeout": CONNECT_TIMEOUT_S}
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    is_write = connection.get_execution_options().get(_WRITES, False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if is_write else "BEGIN")
+
+
+def _set_read_only(connection: Any, _record: object) -> None:
+    cursor = connection.cursor()
+    cursor.execute("SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY")
+    cursor.close()
+    connection.commit()
+
+
+def _raw(connection: Connection) -> Any:
+    raw = connection.connection.dbapi_connection
+    assert raw is not None
+    return raw

@@ -1,0 +1,121 @@
+"""Hides how rows that wait to be written become few statements, in each dialect of SQL."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Container, Iterable, Iterator
+from typing import Any
+
+from optuna.trial import TrialState
+from sqlalchemy import (
+    Connection,
+    Insert,
+    Table,
+    UniqueConstraint,
+    UpdateBase,
+    select,
+)
+from sqlalchemy.dialects import mysql, postgresql, sqlite
+
+from tuner.storage.rows import Row
+from tuner.storage.tables import optuna_schema
+
+CHUNK = 500
+"""Most values in one list of a statement; SQLite of old takes 999."""
+
+UNFINISHED = (TrialState.RUNNING, TrialState.WAITING)
+
+
+class Buffer:
+    """Rows to write: of each key the newest, grouped so that a table takes one statement."""
+
+    def __init__(self) -> None:
+        self._upserts: dict[str, tuple[Table, dict[tuple[Any, ...], Row]]] = {}
+        self._statements: dict[int, tuple[UpdateBase, list[Row]]] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._upserts or self._statements)
+
+    def upsert(self, table: Table, row: Row) -> None:
+        """The row will be in the table, in place of one with the same key."""
+        entry = self._upserts.get(table.name)
+        if entry is None:
+            entry = self._upserts[table.name] = (table, {})
+        entry[1][tuple(row[name] for name in _key(table))] = row
+
+    def add(self, statement: UpdateBase, row: Row) -> None:
+        """The statement will run with the row, in the order of these calls."""
+        self._statements.setdefault(id(statement), (statement, []))[1].append(row)
+
+    def write(self, connection: Connection, dialect: str, known: Container[int]) -> set[int]:
+        """All rows are in the open transaction, except those of trials that others ended.
+
+        Args:
+            connection: In a transaction.
+            dialect: Its dialect.
+            known: Trials that this transaction itself holds unfinished or has finished.
+
+        Returns:
+            Keys of the trials that others finished or deleted.
+        """
+        suspects = {key for key in self._trial_ids() if key not in known}
+        dead = suspects - set(_unfinished(connection, sorted(suspects))) if suspects else set()
+        for table, by_key in self._upserts.values():
+            rows = list(by_key.values())
+            if dead:
+                rows = [row for row in rows if row.get("trial_id") not in dead]
+            if rows:
+                connection.execute(upsert(dialect, table), rows)
+        for statement, rows in self._statements.values():
+            connection.execute(statement, rows)
+        return dead
+
+    def _trial_ids(self) -> Iterator[int]:
+        for table, by_key in self._upserts.values():
+            if table in optuna_schema().of_trial:
+                for row in by_key.values():
+                    yield row["trial_id"]
+
+
+@functools.cache
+def upsert(dialect: str, table: Table) -> Insert:
+    """Inserts rows, or gives rows with the same key their other columns."""
+    key = _key(table)
+    names = [c.name for c in table.columns if c.name not in key and not c.primary_key]
+    if dialect == "mysql":
+        change = mysql.insert(table)
+        return change.on_duplicate_key_update({name: change.inserted[name] for name in names})
+    insert = sqlite.insert if dialect == "sqlite" else postgresql.insert
+    statement = insert(table)
+    return statement.on_conflict_do_update(
+        index_elements=list(key), set_={name: statement.excluded[name] for name in names}
+    )
+
+
+@functools.cache
+def _key(table: Table) -> tuple[str, ...]:
+    """The columns that tell rows apart: Optuna's unique ones beside a running number, or ours."""
+    for constraint in table.constraints:
+        if isinstance(constraint, UniqueConstraint):
+            return tuple(column.name for column in constraint.columns)
+    return tuple(column.name for column in table.primary_key.columns)
+
+
+def chunks(keys: Iterable[int]) -> Iterator[list[int]]:
+    """The keys in lists that fit in a statement."""
+    rest = list(keys)
+    for start in range(0, len(rest), CHUNK):
+        yield rest[start : start + CHUNK]
+
+
+def _unfinished(connection: Connection, trial_ids: Iterable[int]) -> Iterator[int]:
+    """Those of the trials that still run or wait; others cannot end them before the commit."""
+    trials = optuna_schema().trials
+    for part in chunks(trial_ids):
+        statement = (
+            select(trials.c.trial_id)
+            .where(trials.c.trial_id.in_(part), trials.c.state.in_(UNFINISHED))
+            .order_by(trials.c.trial_id)
+            .with_for_update()
+        )
+        yield from connection.execute(statement).scalars()

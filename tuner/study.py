@@ -1,0 +1,384 @@
+"""A study as users see it, whether it runs, is finished or was made long ago."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import optuna
+from optuna.trial import FrozenTrial, TrialState
+
+from tuner import launching
+from tuner.errors import InputError
+from tuner.ledger import ENDED
+from tuner.report import Plots, write_report
+from tuner.resolve import resolve
+from tuner.spec import DEFAULT_STORAGE, Spec, spec_from_mapping
+from tuner.storage import open_storage
+from tuner.study_record import study_record
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from optuna.study._frozen import FrozenStudy
+
+    from search_spaces import Space
+    from tuner.messages import Snapshot
+    from tuner.report.data import StudyRecord
+    from tuner.storage import Owner, Storage
+
+OnProgress = Callable[["Snapshot"], None]
+
+
+@dataclass(frozen=True)
+class StudySummary:
+    """A line of `tuner studies`."""
+
+    name: str
+    state: str
+    objectives: tuple[str, ...]
+    n_trials: int
+    n_complete: int
+    n_pruned: int
+    n_failed: int
+    n_running: int
+    budget: int | None
+    best_value: float | None
+    created: datetime | None
+    owner: str | None
+
+
+class Study:
+    """One study in its database; what it shows is read when it is asked for."""
+
+    def __init__(
+        self,
+        storage: Storage,
+        url: str,
+        name: str,
+        interrupted: str | None = None,
+        objective: Callable[..., Any] | None = None,
+    ) -> None:
+        self._storage = storage
+        self._objective = objective
+        self._study_id = launching.find(storage, name)
+        self.storage = url
+        self.name = name
+        self.interrupted = interrupted
+
+    def __repr__(self) -> str:
+        counts = ", ".join(f"{n} {state.lower()}" for state, n in self.counts.items() if n)
+        return f"<Study {self.name!r}, {self.state}: {counts or 'no trials'}>"
+
+    @cached_property
+    def optuna(self) -> optuna.Study:
+        """The `optuna.Study` itself."""
+        return optuna.load_study(study_name=self.name, storage=self._storage)
+
+    @property
+    def spec(self) -> Spec:
+        """What was asked for, with its defaults; a plain Optuna study has the defaults alone."""
+        stored = self._storage.records.get_spec(self._study_id)
+        plain = {} if stored is None else dict(stored[0])
+        return spec_from_mapping(plain | {"storage": self.storage})
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether it was launched by tuner, not by plain Optuna."""
+        return self._storage.records.get_spec(self._study_id) is not None
+
+    @property
+    def state(self) -> str:
+        """`running`, `interrupted`, `stopped`, `finished` or `empty`.
+
+        Interrupted: trials wait for the study to go on. Stopped: it ended before its trials were
+        used up, for a reason of its budget.
+        """
+        if self._owner() is not None:
+            return "running"
+        counts = self.counts
+        if not sum(counts.values()):
+            return "empty"
+        if self.ended:
+            return "stopped"
+        return "interrupted" if counts["RUNNING"] else "finished"
+
+    @property
+    def ended(self) -> str | None:
+        """Why it ended before its trials were used up, or None."""
+        return self._attributes().get(ENDED) or None
+
+    @property
+    def owner(self) -> str | None:
+        """Who runs it now, for people."""
+        owner = self._owner()
+        return None if owner is None else launching.describe_owner(owner)
+
+    @property
+    def trials(self) -> list[FrozenTrial]:
+        """Every trial, in order of number."""
+        return self._storage.get_all_trials(self._study_id)
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """Trials by state, every state named."""
+        counts = {state.name: 0 for state in TrialState}
+        for trial in self._storage.get_all_trials(self._study_id, deepcopy=False):
+            counts[trial.state.name] += 1
+        return counts
+
+    @property
+    def best_trial(self) -> FrozenTrial:
+        """The best trial of a study with one objective.
+
+        Raises:
+            ValueError: No trial is complete yet.
+            RuntimeError: The study has several objectives; see `best_trials`.
+        """
+        return self._storage.get_best_trial(self._study_id)
+
+    @property
+    def best_trials(self) -> list[FrozenTrial]:
+        """The best trial, or the trials on the Pareto front; empty before one is complete."""
+        if not self.counts["COMPLETE"]:
+            return []
+        return [self.best_trial] if len(self.optuna.directions) == 1 else self.optuna.best_trials
+
+    @property
+    def test(self) -> Mapping[str, float]:
+        """Figures of the best trial on the test part; empty while there are none."""
+        figures: Mapping[str, float] = self._attributes().get(launching.TEST, {}).get("figures", {})
+        return figures
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Lines for people: why it ended early, what its data were taken for."""
+        ended = (f"ended early: {self.ended}",) if self.ended else ()
+        return (*ended, *self._attributes().get(launching.NOTES, ()))
+
+    @property
+    def artifacts(self) -> Path:
+        """Folder of its weights, checkpoints and report."""
+        return launching.study_folder(self.storage, self.spec.artifacts, self._study_id)
+
+    @property
+    def plot(self) -> Plots:
+        """Its figures for a notebook: `study.plot.history()` and so on."""
+        return Plots(self.record)
+
+    def record(self) -> StudyRecord:
+        """The study as plain data, as the report reads it."""
+        return study_record(
+            self._storage,
+            self._study_id,
+            state=self.state,
+            test=self.test,
+            commands=(
+                f"tuner resume {shlex.quote(self.name)}",
+                f"tuner show {shlex.quote(self.name)}",
+            ),
+        )
+
+    def frame(self) -> pd.DataFrame:
+        """One row a trial: number, state, values, parameters, times, reason."""
+        from tuner.tables import frame
+
+        return frame(self.record())
+
+    def export(self, path: str | Path) -> None:
+        """Writes `frame()` to a .csv, .parquet or .json file.
+
+        Raises:
+            InputError: Another ending.
+            OSError: The file cannot be written.
+        """
+        from tuner.tables import write_frame
+
+        write_frame(self.frame(), Path(path))
+
+    def report(self, path: str | Path) -> Path:
+        """Writes the report, one self-contained HTML file, and returns its path."""
+        return write_report([self.record()], Path(path))
+
+    def failures(self) -> list[tuple[int, str, str]]:
+        """Number, reason and last line of the error of every failed trial."""
+        found = []
+        for trial in self.record().trials:
+            if trial.state == "FAIL":
+                lines = (trial.error or "").strip().splitlines() or [""]
+                found.append((trial.number, trial.reason or "error", lines[-1]))
+        return found
+
+    def lanes(self) -> list[dict[str, Any]]:
+        """What each lane did: where it ran, how many attempts, and how they ended."""
+        lanes: dict[int, dict[str, Any]] = {}
+        for attempt in self._storage.records.attempts(self._study_id):
+            row = lanes.setdefault(attempt.lane or 0, {"lane": attempt.lane, "attempts": 0})
+            row |= {"node": attempt.node, "device": attempt.device}
+            row["attempts"] += 1
+            outcome = attempt.outcome or "running"
+            row[outcome] = row.get(outcome, 0) + 1
+        return [lanes[lane] for lane in sorted(lanes)]
+
+    def request_stop(self) -> bool:
+        """Asks whoever runs the study to stop; False if nobody does."""
+        if self._owner() is None:
+            return False
+        self._storage.records.request_stop(self._study_id)
+        return True
+
+    def resume(
+        self,
+        trials: int | None = None,
+        *,
+        objective: Callable[..., Any] | None = None,
+        inline: bool = False,
+        force: bool = False,
+        on_progress: OnProgress | None = None,
+    ) -> Study:
+        """Goes on with the study as it is stored, after an interruption or with a larger budget.
+
+        Args:
+            trials: Trials in all; by default those of its spec.
+            objective: The function of a study that was launched with one from Python.
+            inline: One lane in this process, without Ray.
+            force: Accept data that have changed.
+            on_progress: Called with a `Snapshot` several times a second.
+
+        Raises:
+            InputError: The study has a function that must be given again.
+        """
+        spec = self.spec
+        if trials is not None:
+            spec = spec.model_copy(update={"trials": trials})
+        function = objective or self._objective
+        if spec.trainer is None and spec.objective is None and function is None:
+            raise InputError(f"study {self.name!r}: give its objective again to resume(objective=)")
+        return launch_spec(
+            spec, objective=function, inline=inline, force=force, on_progress=on_progress
+        )
+
+    def _owner(self) -> Owner | None:
+        return launching.living_owner(self._storage, self._study_id)
+
+    def _attributes(self) -> dict[str, Any]:
+        return self._storage.get_study_system_attrs(self._study_id)
+
+
+def launch_spec(
+    spec: Spec,
+    *,
+    objective: Callable[..., Any] | None = None,
+    space: Space | None = None,
+    inline: bool = False,
+    force: bool = False,
+    on_progress: OnProgress | None = None,
+) -> Study:
+    """The study that `spec` asks for, run until its budget is used or it is interrupted.
+
+    Raises:
+        InputError: Every mistake of the spec; nothing is written.
+        StudyExistsError: The name is taken by another study, or somebody runs it now.
+        StorageError: The database cannot be used.
+    """
+    resolved = resolve(spec, objective, space)
+    begun = launching.begin(resolved, inline=inline, force=force, on_progress=on_progress)
+    return Study(begun.storage, spec.storage, begun.name, begun.interrupted, objective)
+
+
+def launch(
+    target: str | Callable[..., Any] | None = None,
+    *,
+    data: str | Mapping[str, Any] | None = None,
+    space: Space | None = None,
+    storage: str | None = None,
+    inline: bool = False,
+    force: bool = False,
+    on_progress: OnProgress | None = None,
+    **keys: Any,
+) -> Study:
+    """Tunes a trainer or a function, and returns the study when it is done.
+
+    Args:
+        target: Name of a trainer, a trainer class, an Optuna objective `f(trial)`, or with
+            `space` a function `train(params, report)`.
+        data: What a trainer trains on: a name, a file, or a mapping as in a spec.
+        space: What is tried; a trainer has a ready one, whose axes these replace.
+        storage: URL of the study database; by default TUNER_STORAGE, else sqlite:///tuner.db.
+        inline: One lane in this process, without Ray.
+        force: Accept data that have changed since the study began.
+        on_progress: Called with a `Snapshot` several times a second.
+        **keys: Any other key of a spec: `trials=200`, `sampler={"name": "tpe"}`, ...
+
+    Raises:
+        InputError: Every mistake at once; nothing is written.
+        StudyExistsError: The name is taken by another study, or somebody runs it now.
+        StorageError: The database cannot be used.
+    """
+    mapping: dict[str, Any] = dict(keys)
+    if isinstance(target, str):
+        mapping["objective" if ":" in target else "trainer"] = target
+    mapping |= {name: value for name, value in (("data", data), ("storage", storage)) if value}
+    mapping.setdefault("storage", default_storage())
+    return launch_spec(
+        spec_from_mapping(mapping),
+        objective=None if isinstance(target, str) else target,
+        space=space,
+        inline=inline,
+        force=force,
+        on_progress=on_progress,
+    )
+
+
+def load(name: str, *, storage: str | None = None) -> Study:
+    """A study of the database by its name.
+
+    Raises:
+        StudyNotFoundError: There is none; the nearest name is suggested.
+        StorageError: The database cannot be used.
+    """
+    url = storage or default_storage()
+    return Study(open_storage(url), url, name)
+
+
+def list_studies(storage: str) -> list[StudySummary]:
+    """Every study of a database, oldest first.
+
+    Raises:
+        StorageError: The database cannot be used.
+    """
+    opened = open_storage(storage)
+    return [
+        _summary(Study(opened, storage, study.study_name), study)
+        for study in opened.get_all_studies()
+    ]
+
+
+def default_storage() -> str:
+    """URL of the database where none is given."""
+    return os.environ.get("TUNER_STORAGE") or DEFAULT_STORAGE
+
+
+def _summary(study: Study, frozen: FrozenStudy) -> StudySummary:
+    counts, spec = study.counts, study.spec
+    trials = study.trials
+    best = study.best_trials if len(frozen.directions) == 1 else []
+    return StudySummary(
+        name=study.name,
+        state=study.state,
+        objectives=tuple(objective.name for objective in spec.objectives),
+        n_trials=len(trials),
+        n_complete=counts["COMPLETE"],
+        n_pruned=counts["PRUNED"],
+        n_failed=counts["FAIL"],
+        n_running=counts["RUNNING"],
+        budget=spec.trials if study.is_ours else None,
+        best_value=best[0].value if best else None,
+        created=min((t.datetime_start for t in trials if t.datetime_start), default=None),
+        owner=study.owner,
+    )

@@ -1,0 +1,124 @@
+"""How a study in its database becomes the plain data that reports and tables read."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from optuna.distributions import BaseDistribution
+from optuna.trial import FrozenTrial, TrialState
+
+from tuner.judge import ERROR, REASON
+from tuner.report.data import State, StudyRecord, TrialRecord
+
+if TYPE_CHECKING:
+    from tuner.storage import Attempt, Storage
+
+_STATES: dict[TrialState, State] = {
+    TrialState.COMPLETE: "COMPLETE",
+    TrialState.PRUNED: "PRUNED",
+    TrialState.FAIL: "FAIL",
+    TrialState.RUNNING: "RUNNING",
+    TrialState.WAITING: "WAITING",
+}
+
+
+def study_record(
+    storage: Storage,
+    study_id: int,
+    *,
+    state: str,
+    test: Mapping[str, float],
+    commands: Sequence[str],
+) -> StudyRecord:
+    """Everything the database says about a study, as it is now."""
+    spec, environment = storage.records.get_spec(study_id) or ({}, {})
+    trials = storage.get_all_trials(study_id, deepcopy=False)
+    directions = storage.get_study_directions(study_id)
+    names = storage.get_study_system_attrs(study_id).get("study:metric_names")
+    names = names or [f"value {i}" if i else "value" for i in range(len(directions))]
+    attempts: dict[int, list[Attempt]] = defaultdict(list)
+    for attempt in storage.records.attempts(study_id):
+        attempts[attempt.trial_id].append(attempt)
+    metrics = _metrics(storage, study_id)
+    signs = [1 if direction.name == "MINIMIZE" else -1 for direction in directions]
+    front = _front(trials, signs)
+    return StudyRecord(
+        name=storage.get_study_name_from_id(study_id),
+        objectives=tuple(
+            (name, direction.name.lower(), "")
+            for name, direction in zip(names, directions, strict=True)
+        ),
+        trials=tuple(
+            _trial(trial, attempts[trial._trial_id], metrics[trial._trial_id]) for trial in trials
+        ),
+        distributions=_distributions(trials),
+        budget=spec.get("trials"),
+        state=state,
+        best=front[0] if len(signs) == 1 and front else None,
+        front=tuple(front) if len(signs) > 1 else (),
+        test=test,
+        spec=spec,
+        environment=environment,
+        commands=tuple(commands),
+    )
+
+
+def _trial(
+    trial: FrozenTrial, attempts: Sequence[Attempt], metrics: Mapping[str, Mapping[int, float]]
+) -> TrialRecord:
+    last = attempts[-1] if attempts else None
+    reason = trial.user_attrs.get(REASON)
+    if reason is None and last is not None and trial.state.name == "PRUNED":
+        reason = last.reason
+    return TrialRecord(
+        number=trial.number,
+        state=_STATES[trial.state],
+        values=None if trial.values is None else tuple(trial.values),
+        params=trial.params,
+        intermediate=trial.intermediate_values,
+        started=trial.datetime_start,
+        ended=trial.datetime_complete,
+        reason=reason,
+        error=trial.user_attrs.get(ERROR),
+        n_attempts=max(1, len(attempts)),
+        lane=None if last is None else last.lane,
+        metrics=metrics,
+    )
+
+
+def _metrics(storage: Storage, study_id: int) -> dict[int, dict[str, dict[int, float]]]:
+    """Name -> step -> value of every trial; a later attempt's values replace an earlier one's."""
+    found: dict[int, dict[str, dict[int, float]]] = defaultdict(lambda: defaultdict(dict))
+    for metric in storage.records.metrics(study_id):
+        found[metric.trial_id][metric.name][metric.step] = metric.value
+    return found
+
+
+def _distributions(trials: Sequence[FrozenTrial]) -> dict[str, BaseDistribution]:
+    """What each parameter was drawn from, by the latest trial that has it."""
+    found: dict[str, BaseDistribution] = {}
+    for trial in trials:
+        found |= trial.distributions
+    return found
+
+
+def _front(trials: Sequence[FrozenTrial], signs: Sequence[int]) -> list[int]:
+    """Numbers of the complete trials that no other one beats in every objective."""
+    costs: list[tuple[int, tuple[float, ...]]] = []
+    for trial in trials:
+        if trial.state.name == "COMPLETE" and trial.values is not None:
+            cost = tuple(sign * v for sign, v in zip(signs, trial.values, strict=True))
+            costs.append((trial.number, cost))
+    if len(signs) == 1:
+        best = min(costs, key=lambda item: item[1], default=None)
+        return [] if best is None else [best[0]]
+    return [
+        number
+        for number, cost in costs
+        if not any(
+            other != cost and all(a <= b for a, b in zip(other, cost, strict=True))
+            for _, other in costs
+        )
+    ]
