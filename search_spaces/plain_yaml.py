@@ -153,7 +153,7 @@ class _Dumper(yaml.SafeDumper):
         PyYAML folds U+0085 and U+2028 in other styles and does not read them back.
         """
         style = None if text.isprintable() else '"'
-        return cast(ScalarNode, self.represent_scalar("tag:yaml.org,2002:str", text, style))
+        return self.represent_scalar("tag:yaml.org,2002:str", text, style)
 
 
 for _kind, _pattern, _first in _RULES:

@@ -152,22 +152,9 @@ class Space(Mapping[str, Axis]):
             SpaceError: Every mistake in `changes`.
         """
         axes = dict(self._axes)
-        problems: list[str] = []
-        unread = []
-        for name, plain in changes.items():
-            ready = self._axes.get(name)
-            if ready is None and closed:
-                problems.append(f"{where}: {unknown('axis', name, self._axes)}")
-                continue
-            try:
-                legal = (choices or {}).get(name)
-                axes[name] = replacement(plain, ready, legal) if ready else read_axis(plain)
-            except SpaceError as error:
-                problems += [f"{_at(where, name)}: {problem}" for problem in error.problems]
-                unread.append(name)
-                axes.pop(name, None)
+        problems, unread = _change(axes, changes, where, closed, choices or {})
         written = {name for name, plain in changes.items() if names_condition(plain)}
-        axes = without_impossible(parents_first(axes), {*changes}, {*written}, {*unread})
+        axes = without_impossible(parents_first(axes), {*changes}, written, unread)
         problems += _problems(axes, where, unread)
         if problems:
             raise SpaceError(problems)
@@ -225,6 +212,36 @@ class Space(Mapping[str, Axis]):
         except YamlError as error:
             raise SpaceError(error.problems) from error
         return cls.from_plain(plain, where=name)
+
+
+def _change(
+    axes: dict[str, Axis],
+    changes: Mapping[str, object],
+    where: str,
+    closed: bool,
+    choices: Mapping[str, Sequence[Choice]],
+) -> tuple[list[str], list[str]]:
+    """Replaces axes as `Space.override` says; returns what is wrong, and which were not read.
+
+    An axis whose change cannot be read is taken out of `axes`.
+    """
+    ready = dict(axes)
+    problems: list[str] = []
+    unread = []
+    for name, plain in changes.items():
+        if name not in ready and closed:
+            problems.append(f"{where}: {unknown('axis', name, ready)}")
+            continue
+        try:
+            is_new = name not in ready
+            axes[name] = (
+                read_axis(plain) if is_new else replacement(plain, ready[name], choices.get(name))
+            )
+        except SpaceError as error:
+            problems += [f"{_at(where, name)}: {problem}" for problem in error.problems]
+            unread.append(name)
+            axes.pop(name, None)
+    return problems, unread
 
 
 def _holds(axis: Axis, held: Mapping[str, object]) -> bool:

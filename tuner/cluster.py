@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import ray
 from ray import tune
+from ray._raylet import AuthenticationTokenLoader, Config
 from ray.exceptions import RayActorError, RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
@@ -39,15 +40,14 @@ POLL_S = 0.25
 BEAT_S = 1.0
 LEDGER_TIMEOUT_S = 120.0
 
-_QUIET = {
-    "RAY_AUTH_MODE": "token",
+_SETTINGS = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_CHDIR_TO_TRIAL_DIR": "0",
     "TUNE_DISABLE_SIGINT_HANDLER": "1",
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
     "TUNE_GLOBAL_CHECKPOINT_S": "3600",
     "TUNE_WARN_THRESHOLD_S": "60",
-    "RAY_DEDUP_LOGS": "0",
+    "RAY_AIR_NEW_OUTPUT": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
 }
 
@@ -78,10 +78,10 @@ def connected(address: str | None, n_cpus: int | None = None) -> Iterator[Room]:
     if ray.is_initialized():
         yield _room()
         return
-    for name, value in _QUIET.items():
+    for name, value in _SETTINGS.items():
         os.environ.setdefault(name, value)
-    if address is None and os.environ["RAY_AUTH_MODE"] == "token":
-        os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
+    if address is None:
+        _require_token()
     try:
         if address is None:
             ray.init(
@@ -101,11 +101,26 @@ def connected(address: str | None, n_cpus: int | None = None) -> Iterator[Room]:
                 runtime_env={"working_dir": str(Path.cwd())},
             )
     except (RayError, ConnectionError, RuntimeError, ValueError) as error:
+        ray.shutdown()
         raise TunerError(f"ray: cannot start or reach a cluster: {error}") from error
     try:
         yield _room()
     finally:
         ray.shutdown()
+
+
+def _require_token() -> None:
+    """The next local Ray talks to holders of a token only, and this process holds it.
+
+    Ray reads its settings when it is imported, which may have been long ago; its own tests have
+    no public way either to have them read anew.
+    """
+    if os.environ.setdefault("RAY_AUTH_MODE", "token") != "token":
+        return
+    if "RAY_AUTH_TOKEN_PATH" not in os.environ:
+        os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
+    Config.initialize("")
+    AuthenticationTokenLoader.instance().reset_cache()
 
 
 def _room() -> Room:

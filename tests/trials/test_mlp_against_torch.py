@@ -193,10 +193,11 @@ def test_further_figures(classes_data):
 
 
 @pytest.mark.parametrize("activation", MODULES)
-@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
-def test_padding_does_not_matter(classes_data, activation, optimizer):
+@pytest.mark.parametrize(("optimizer", "dropout"), [("sgd", 0.0), ("adam", 0.0), ("adam", 0.3)])
+def test_padding_does_not_matter(classes_data, activation, optimizer, dropout):
     """A row in a bucket four times as wide has the same curve to 1e-9 in float64."""
-    params = SMALL | {"activation": activation, "optimizer": optimizer, "dropout": 0.3, "l1": 0.01}
+    params = SMALL | {"activation": activation, "optimizer": optimizer, "l1": 0.01}
+    params["dropout"] = dropout
     trainer = MLP(classes_data, dtype=torch.float64)
     narrow = trainer.structure(params)
     wide = trainer.structure(params | {"units": 64})

@@ -12,7 +12,7 @@ from numpy.lib.npyio import NpzFile
 
 from trials.data.assemble import Content, assemble
 from trials.data.columns import MAX_FLOAT
-from trials.data.dataset import Dataset
+from trials.data.dataset import Dataset, Kind
 from trials.data.errors import DataError, rows_named
 from trials.data.targets import TaskWord, read_target
 
@@ -57,30 +57,18 @@ def load_arrays(path: Path, task: TaskWord, seed: int) -> Dataset:
     x = np.concatenate(blocks)
     names = tuple(f"x{place}" for place in range(int(np.prod(x.shape[1:]))))
     x, gap_names, notes = _with_indicators(x, names)
-    return assemble(
-        Content(
-            name=path.name.split(".")[0],
-            kind="images" if x.ndim == 4 else "table" if found else "points",
-            task=found.task if found else "density",
-            x=x,
-            y=found.y if found else None,
-            feature_names=names + gap_names,
-            classes=found.classes if found else (),
-            target_name="y" if found else "",
-            notes=(found.note, *notes) if found else notes,
-            n_test=n_test,
-        ),
-        seed,
-    )
+    kind: Kind = "images" if x.ndim == 4 else "table" if found else "points"
+    name = path.name.split(".")[0]
+    return assemble(Content(name, kind, x, found, names + gap_names, notes, n_test), seed)
 
 
 def _read(path: Path, where: str) -> Arrays:
     """The archive's arrays, of which there are either `WHOLE`, x alone, or `GIVEN_TEST`."""
     arrays: Arrays = {}
     try:
-        loaded = np.load(path, allow_pickle=False)
-        if isinstance(loaded, NpzFile):
-            with loaded:
+        with path.open("rb") as file:  # np.load leaves a damaged file open
+            loaded = np.load(file, allow_pickle=False)
+            if isinstance(loaded, NpzFile):
                 arrays = {name: np.asarray(loaded[name]) for name in loaded.files}
     except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise DataError(f"{where}: must be an .npz file without pickles: {error}") from error

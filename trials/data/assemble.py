@@ -14,7 +14,8 @@ from trials.data.errors import DataError
 from trials.data.splits import IMAGES, TABLE, split
 
 if TYPE_CHECKING:
-    from trials.data.dataset import Floats, Kind, Labels, Task
+    from trials.data.dataset import Floats, Kind, Labels
+    from trials.data.targets import Target
 
 MIN_ROWS = 5
 """Least samples of any data set: three to train, one to validate, one to test."""
@@ -27,24 +28,18 @@ class Content:
     Attributes:
         name: Of the data set.
         kind: What a sample is.
-        task: What is asked.
         x: Shape (N, ...); NaN where a number is missing.
-        y: As in `Part`, or None for a density.
+        target: What is predicted; None for a density.
         feature_names: As in `Dataset`.
-        classes: As in `Dataset`.
-        target_name: As in `Dataset`.
-        notes: As in `Dataset`.
+        notes: What was taken for what beside the target.
         n_test: If above 0 the last so many samples are a test part given by the user.
     """
 
     name: str
     kind: Kind
-    task: Task
     x: Floats
-    y: Labels | Floats | None
+    target: Target | None
     feature_names: tuple[str, ...]
-    classes: tuple[str, ...] = ()
-    target_name: str = ""
     notes: tuple[str, ...] = ()
     n_test: int = 0
 
@@ -59,26 +54,28 @@ def assemble(content: Content, seed: int) -> Dataset:
     if n - content.n_test < MIN_ROWS:
         must = f"must have at least {MIN_ROWS} rows to split"
         raise DataError(f"data {content.name}: {must}, got {n - content.n_test}")
-    classes = content.y.astype(np.int64) if content.classes and content.y is not None else None
+    target = content.target
+    y = None if target is None else target.y
+    classes = target.y.astype(np.int64) if target and target.classes else None
     shares = IMAGES if content.kind == "images" else TABLE
     parts = split(n, classes, shares, seed, content.n_test)
     x = _filled(content, parts.train)
 
     def part(rows: Labels) -> Part:
-        return Part(x[rows], None if content.y is None else content.y[rows])
+        return Part(x[rows], None if y is None else y[rows])
 
     return Dataset(
         name=content.name,
         kind=content.kind,
-        task=content.task,
+        task=target.task if target else "density",
         train=part(parts.train),
         validation=part(parts.validation),
         test=part(parts.test),
         feature_names=content.feature_names,
-        classes=content.classes,
-        target_name=content.target_name,
+        classes=target.classes if target else (),
+        target_name=target.name if target else "",
         fingerprint=fingerprint(content),
-        notes=content.notes,
+        notes=(target.note, *content.notes) if target else content.notes,
     )
 
 
@@ -87,16 +84,15 @@ def fingerprint(content: Content) -> str:
 
     Neither the name of the data set nor the seed changes it, nor does the machine.
     """
-    facts = (
-        *(content.kind, content.task, content.feature_names, content.classes),
-        *(content.target_name, content.n_test, content.x.shape),
-    )
+    target = content.target
+    facts: list[object] = [content.kind, content.feature_names, content.n_test, content.x.shape]
+    facts += [target.task, target.name, target.classes] if target else []
     digest = hashlib.sha256(json.dumps(facts).encode())
     # one bit pattern of NaN, and one of zero
     x = np.where(np.isnan(content.x), np.float32(np.nan), content.x + np.float32(0))
     digest.update(x.astype("<f4").tobytes())
-    if content.y is not None:
-        digest.update(content.y.astype("<i8" if content.classes else "<f4").tobytes())
+    if target:
+        digest.update(target.y.astype("<i8" if target.classes else "<f4").tobytes())
     return digest.hexdigest()
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from trials.data.assemble import Content, assemble
+from trials.data.targets import Target, read_target
 
 if TYPE_CHECKING:
     from trials.data.dataset import Dataset
@@ -19,7 +20,7 @@ def breast_cancer(seed: int) -> Dataset:
     """
     from sklearn.datasets import load_breast_cancer
 
-    return _classes("breast_cancer", load_breast_cancer(), seed)
+    return _table("breast_cancer", load_breast_cancer(), seed)
 
 
 def digits(seed: int) -> Dataset:
@@ -33,13 +34,9 @@ def digits(seed: int) -> Dataset:
     content = Content(
         name="digits",
         kind="images",
-        task="classification",
         x=(bunch.images[:, None] / 16).astype(np.float32),
-        y=bunch.target.astype(np.int64),
+        target=_classes("digit", bunch),
         feature_names=tuple(bunch.feature_names),
-        classes=tuple(str(name) for name in bunch.target_names),
-        target_name="digit",
-        notes=("target 'digit': 10 classes 0 to 9",),
     )
     return assemble(content, seed)
 
@@ -55,12 +52,9 @@ def diabetes(seed: int) -> Dataset:
     content = Content(
         name="diabetes",
         kind="table",
-        task="regression",
         x=bunch.data.astype(np.float32),
-        y=bunch.target.astype(np.float32),
+        target=read_target("progression", bunch.target, "regression", []),
         feature_names=tuple(bunch.feature_names),
-        target_name="progression",
-        notes=("target 'progression': numbers from 25 to 346, a regression",),
     )
     return assemble(content, seed)
 
@@ -72,7 +66,7 @@ def iris(seed: int) -> Dataset:
     """
     from sklearn.datasets import load_iris
 
-    return _classes("iris", load_iris(), seed)
+    return _table("iris", load_iris(), seed)
 
 
 def wine(seed: int) -> Dataset:
@@ -82,21 +76,18 @@ def wine(seed: int) -> Dataset:
     """
     from sklearn.datasets import load_wine
 
-    return _classes("wine", load_wine(), seed)
+    return _table("wine", load_wine(), seed)
 
 
-def _classes(name: str, bunch: Any, seed: int) -> Dataset:
+def _table(name: str, bunch: Any, seed: int) -> Dataset:
     """A bundled table whose target is a class."""
-    classes = tuple(str(label) for label in bunch.target_names)
-    content = Content(
-        name=name,
-        kind="table",
-        task="classification",
-        x=bunch.data.astype(np.float32),
-        y=bunch.target.astype(np.int64),
-        feature_names=tuple(str(feature) for feature in bunch.feature_names),
-        classes=classes,
-        target_name="class",
-        notes=(f"target 'class': {len(classes)} classes {', '.join(classes)}",),
-    )
-    return assemble(content, seed)
+    x = bunch.data.astype(np.float32)
+    features = tuple(str(feature) for feature in bunch.feature_names)
+    return assemble(Content(name, "table", x, _classes("class", bunch), features), seed)
+
+
+def _classes(name: str, bunch: Any) -> Target:
+    """The target of a bundled set, with its classes in the order of the source."""
+    words = tuple(str(label) for label in bunch.target_names)
+    note = f"target {name!r}: {len(words)} classes {', '.join(words)}"
+    return Target(name, "classification", bunch.target.astype(np.int64), words, note)

@@ -6,7 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 
@@ -28,6 +28,9 @@ MISSING = frozenset(
     ("", "NA", "N/A", "#N/A", "n/a", "na", "NaN", "nan", "NULL", "null", "None", "<NA>", "?")
 )
 TRUTH = {"true": 1.0, "false": 0.0}
+
+Block: TypeAlias = "tuple[str, NDArray[np.float64] | NDArray[np.bool_]]"
+"""One feature: its name and its values, shape (N,)."""
 
 ColumnKind = Literal["numbers", "truth", "words"]
 
@@ -95,40 +98,50 @@ def encode(
     Returns:
         x of shape (N, D), the names of its columns, and a note for every kind of column found.
     """
-    parts: list[NDArray[np.float64]] = []
-    names: list[str] = []
-    words: list[tuple[str, int]] = []
+    blocks: list[Block] = []
     notes = []
+    words = []
     for column in columns:
-        if column.kind == "words":
-            levels = sorted({_word(cell) for cell in column.cells})
-            if len(levels) > MAX_LEVELS:
-                problems.append(
-                    f"column {column.name!r}: text must have at most {MAX_LEVELS} levels, "
-                    f"got {len(levels)}; leave the column out"
-                )
-                continue
-            words.append((column.name, len(levels)))
-            parts += [
-                np.array([_word(c) == level for c in column.cells], float) for level in levels
-            ]
-            names += [f"{column.name}={level}" for level in levels]
+        if column.kind != "words":
+            blocks += _number_blocks(column)
+            notes += [_gaps_note(column)] if column.missing else []
             continue
-        parts.append(column.numbers)
-        names.append(column.name)
-        if column.missing:
-            parts.append(np.isnan(column.numbers).astype(np.float64))
-            names.append(f"{column.name} is missing")
-            notes.append(
-                f"{len(column.missing)} missing numbers in {column.name!r} -> training median "
-                "and an indicator"
+        levels = sorted({_word(cell) for cell in column.cells})
+        if len(levels) > MAX_LEVELS:
+            problems.append(
+                f"column {column.name!r}: text must have at most {MAX_LEVELS} levels, "
+                f"got {len(levels)}; leave the column out"
             )
+            continue
+        words.append(f"{column.name!r} {len(levels)}")
+        blocks += _word_blocks(column, levels)
     if words:
-        levels_named = ", ".join(f"{name!r} {n}" for name, n in words)
         s = "s" * (len(words) > 1)
-        notes.insert(0, f"{len(words)} text column{s} one-hot (levels: {levels_named})")
-    x = np.stack(parts, axis=1) if parts else np.empty((0, 0))
-    return x.astype(np.float32), tuple(names), tuple(notes)
+        notes.insert(0, f"{len(words)} text column{s} one-hot (levels: {', '.join(words)})")
+    n = len(columns[0].cells) if columns else 0
+    x = np.empty((n, 0 if problems else len(blocks)), dtype=np.float32)
+    for place in range(x.shape[1]):
+        x[:, place] = blocks[place][1]
+    return x, tuple(name for name, _ in blocks), tuple(notes)
+
+
+def _number_blocks(column: Column) -> list[Block]:
+    """The numbers, and where some are missing 1 there and 0 elsewhere."""
+    blocks: list[Block] = [(column.name, column.numbers)]
+    if column.missing:
+        blocks.append((f"{column.name} is missing", np.isnan(column.numbers)))
+    return blocks
+
+
+def _word_blocks(column: Column, levels: Sequence[str]) -> list[Block]:
+    """For each level 1 where the cell holds it and 0 elsewhere."""
+    words = np.array([_word(cell) for cell in column.cells])
+    return [(f"{column.name}={level}", words == level) for level in levels]
+
+
+def _gaps_note(column: Column) -> str:
+    n = len(column.missing)
+    return f"{n} missing numbers in {column.name!r} -> training median and an indicator"
 
 
 def _number(cell: str) -> float | None:

@@ -55,21 +55,9 @@ def load_idx(folder: Path, task: TaskWord, seed: int) -> Dataset:
     if found is None:
         raise DataError(f"{where}: {problem}" for problem in problems)
     height, width = images.shape[1:]
-    return assemble(
-        Content(
-            name=folder.name,
-            kind="images",
-            task="classification",
-            x=(images[:, None] / np.float32(255)).astype(np.float32),
-            y=found.y,
-            feature_names=tuple(f"pixel_{i}_{j}" for i in range(height) for j in range(width)),
-            classes=found.classes,
-            target_name="label",
-            notes=(found.note,),
-            n_test=n_test,
-        ),
-        seed,
-    )
+    names = tuple(f"pixel_{i}_{j}" for i in range(height) for j in range(width))
+    x = (images[:, None] / np.float32(255)).astype(np.float32)
+    return assemble(Content(folder.name, "images", x, found, names, n_test=n_test), seed)
 
 
 def _pair(folder: Path, name: str, problems: list[str]) -> tuple[Bytes, Bytes] | None:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from trials.data.assemble import Content, assemble
 from trials.data.dataset import Dataset, Part
+from trials.data.targets import Target
 
 if TYPE_CHECKING:
     from trials.data.dataset import Floats
@@ -41,17 +42,9 @@ def noisy_line(seed: int) -> Dataset:
     rng = np.random.default_rng(CONTENT_SEED)
     x = rng.uniform(-1, 1, (N_LINE_SAMPLES, 1))
     y = SLOPE * x[:, 0] + INTERCEPT + rng.normal(0, NOISE, N_LINE_SAMPLES)
-    content = Content(
-        name="noisy_line",
-        kind="table",
-        task="regression",
-        x=x.astype(np.float32),
-        y=y.astype(np.float32),
-        feature_names=("x",),
-        target_name="y",
-        notes=("target 'y': 2 x + 1 with noise of deviation 0.1, a regression",),
-    )
-    return assemble(content, seed)
+    note = "target 'y': 2 x + 1 with noise of deviation 0.1, a regression"
+    target = Target("y", "regression", y.astype(np.float32), (), note)
+    return assemble(Content("noisy_line", "table", x.astype(np.float32), target, ("x",)), seed)
 
 
 def normal_vectors(seed: int) -> Dataset:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from trials.data.assemble import MIN_ROWS, Content, assemble
 from trials.data.columns import Column, encode, read_column
-from trials.data.dataset import Dataset
+from trials.data.dataset import Dataset, Kind
 from trials.data.errors import DataError, nearest, rows_named
 from trials.data.targets import Target, TaskWord, read_target
 
@@ -44,20 +44,8 @@ def load_table(path: Path, target: str | None, task: TaskWord, seed: int) -> Dat
     found = None if target is None else _target(target, texts[header.index(target)], task, problems)
     if problems:
         raise DataError(_cut([f"{where}: {problem}" for problem in problems]))
-    return assemble(
-        Content(
-            name=path.name.split(".")[0],
-            kind="table" if found else "points",
-            task=found.task if found else "density",
-            x=x,
-            y=found.y if found else None,
-            feature_names=names,
-            classes=found.classes if found else (),
-            target_name=target or "",
-            notes=(found.note, *notes) if found else notes,
-        ),
-        seed,
-    )
+    kind: Kind = "table" if found else "points"
+    return assemble(Content(path.name.split(".")[0], kind, x, found, names, notes), seed)
 
 
 def _target(name: str, cells: list[str], task: TaskWord, problems: list[str]) -> Target | None:

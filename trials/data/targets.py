@@ -31,12 +31,14 @@ class Target:
     """The target of every sample.
 
     Attributes:
+        name: Of the column.
         task: What is asked.
         y: Classes as int64 or numbers as float32, shape (N,).
         classes: The label of each class, in ascending order; empty for numbers.
         note: What was taken for what.
     """
 
+    name: str
     task: Task
     y: Labels | Floats
     classes: tuple[str, ...]
@@ -65,34 +67,51 @@ def read_target(
     column = np.asarray(values)
     is_number = column.dtype.kind == "f"
     labels, y, counts = np.unique(column, return_inverse=True, return_counts=True)
-    if task == "regression" or (task == "auto" and is_number and not _are_classes(labels, counts)):
-        if not is_number:
-            is_truth = column.dtype.kind == "b"
-            what = "truth values" if is_truth else f"text such as {str(column[0])!r}"
-            problems.append(f"target {name!r}: must be numbers for a regression, got {what}")
-            return None
-        note = f"target {name!r}: numbers from {column.min():g} to {column.max():g}, a regression"
-        return Target("regression", column.astype(np.float32), (), note)
-    words = tuple(_label(label) for label in labels)
-    if len(words) < 2:
-        problems.append(f"target {name!r}: must have at least two classes, got only {words[0]!r}")
+    if task == "auto":
+        task = "regression" if is_number and not _are_classes(labels, counts) else "classification"
+    if task == "regression" and not is_number:
+        what = "truth values" if column.dtype.kind == "b" else f"text such as {str(column[0])!r}"
+        problems.append(f"target {name!r}: must be numbers for a regression, got {what}")
         return None
-    min_rows = 2 if n_test else 3
-    drawn = y[: len(y) - n_test]
-    n_rows = np.bincount(drawn, minlength=len(words))
-    rare = np.flatnonzero(n_rows < min_rows)
+    if task == "regression":
+        note = f"target {name!r}: numbers from {column.min():g} to {column.max():g}, a regression"
+        return Target(name, "regression", column.astype(np.float32), (), note)
+    words = tuple(_label(label) for label in labels)
+    found = _class_problems(name, words, y[: len(y) - n_test], 2 if n_test else 3)
+    if found:
+        problems += found
+        return None
+    shown = ", ".join(words[:MAX_LISTED]) + (", ..." if len(words) > MAX_LISTED else "")
+    note = f"target {name!r}: {len(words)} classes {shown}"
+    return Target(name, "classification", y.astype(np.int64), words, note)
+
+
+def _class_problems(
+    name: str, words: tuple[str, ...], drawn: NDArray[np.intp], min_rows: int
+) -> list[str]:
+    """Why the classes cannot be split: there is one only, or some have too few rows.
+
+    Args:
+        name: Of the target.
+        words: The label of each class.
+        drawn: Class of each sample that is to be split.
+        min_rows: Least samples of a class, one for each part drawn.
+    """
+    if len(words) < 2:
+        return [f"target {name!r}: must have at least two classes, got only {words[0]!r}"]
+    counts = np.bincount(drawn, minlength=len(words))
+    rare = np.flatnonzero(counts < min_rows)
+    problems = []
     for k in rare[:MAX_LISTED]:
         rows = [int(row) for row in np.flatnonzero(drawn == k)]
         where = f" ({rows_named(rows)})" if rows else ""
         problems.append(
             f"target {name!r}: each class must have at least {min_rows} rows, one for every part "
-            f"drawn, got {n_rows[k]} of class {words[k]!r}{where}"
+            f"drawn, got {counts[k]} of class {words[k]!r}{where}"
         )
     if len(rare) > MAX_LISTED:
         problems.append(f"target {name!r}: {len(rare) - MAX_LISTED} further classes are as rare")
-    shown = ", ".join(words[:MAX_LISTED]) + (", ..." if len(words) > MAX_LISTED else "")
-    note = f"target {name!r}: {len(words)} classes {shown}"
-    return None if len(rare) else Target("classification", y.astype(np.int64), words, note)
+    return problems
 
 
 def _are_classes(labels: NDArray[np.float64], counts: NDArray[np.int64]) -> bool:

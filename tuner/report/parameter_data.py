@@ -20,7 +20,7 @@ Evaluator = Literal["ped_anova", "fanova"]
 
 MIN_TRIALS = 10
 MIN_BEST = 5  # Optuna's advice: at least 5 trials above the quantile that PED-ANOVA looks at
-N_PED_ANOVA = 2000
+N_PED_ANOVA = 1000
 N_FANOVA = 200  # 1.5 s on one core, where 1,000 trials take 21 s
 N_LINES = 300
 N_SLICE_POINTS = 800

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
+from typing import Literal
 
 from tuner.report import comparison, facts, figures, parameter_figures, progress_data, tables, text
 from tuner.report.data import STATE_WORDS, StudyRecord
@@ -18,34 +19,33 @@ N_REASONS = 6
 N_OBJECTIVES = 4
 
 
+Room = Literal["", "wide", "wide sideways"]
+
+
 class Canvas:
     """The figures of a page by the id of the element that shows each, as Plotly's JSON."""
 
     def __init__(self) -> None:
         self.figures: dict[str, str] = {}
 
-    def place(self, key: str, title: str, draw: Callable[[], Drawing], wide: bool = False) -> str:
+    def place(self, key: str, title: str, draw: Callable[[], Drawing], room: Room = "") -> str:
         """A card with the figure, or with the sentence that says why there is none.
 
         Args:
             key: Unique in the page; names the card, and with `-plot` the figure.
             title: Stands there when the figure cannot be drawn.
             draw: Draws the figure.
-            wide: The card takes the whole width.
+            room: `wide` takes the whole width; `wide sideways` keeps 720 pixels on a phone and
+                moves under the finger.
         """
-        classes = "card wide" if wide else "card"
         try:
             drawing = draw()
         except UndrawableError as reason:
             body = f'<p class="empty">{escaped(reason)}</p>'
-            return _card(key, title, body, classes)
+            return _card(key, title, body, f"card {room}".strip())
         note = f'<p class="note">{escaped(drawing.caption)}</p>' if drawing.caption else ""
-        plot = (
-            f'<div class="sideways">{self.plot(key, drawing)}</div>'
-            if wide
-            else self.plot(key, drawing)
-        )
-        return _card(key, drawing.title, note + plot, classes)
+        plot = f'<div class="room">{self.plot(key, drawing)}</div>'
+        return _card(key, drawing.title, note + plot, f"card {room}".strip())
 
     def plot(self, key: str, drawing: Drawing, quiet: bool = False) -> str:
         """The element that the page's script draws the figure into; `quiet` has no tool bar."""
@@ -237,7 +237,7 @@ def _figure_cards(record: StudyRecord, key: str, canvas: Canvas) -> str:
     objectives = range(min(N_OBJECTIVES, len(record.objectives)))
     if record.is_multi_objective:
         draw = partial(figures.pareto, record)
-        cards.append(canvas.place(f"{key}-pareto", "Pareto front", draw, wide=True))
+        cards.append(canvas.place(f"{key}-pareto", "Pareto front", draw, room="wide"))
     for k in objectives:
         name = f": {record.objectives[k][0]}" if record.is_multi_objective else ""
         draw = partial(figures.history, record, k)
@@ -249,7 +249,7 @@ def _figure_cards(record: StudyRecord, key: str, canvas: Canvas) -> str:
     draw = partial(figures.timeline, record)
     cards.append(canvas.place(f"{key}-timeline", "Timeline", draw))
     draw = partial(parameter_figures.parallel, record)
-    cards.append(canvas.place(f"{key}-parallel", "Parallel coordinates", draw, wide=True))
+    cards.append(canvas.place(f"{key}-parallel", "Parallel coordinates", draw, "wide sideways"))
     return "".join(cards)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 
 import optuna
-from sqlalchemy import Connection, delete, insert, inspect, select, text, union, update
+from sqlalchemy import Connection, delete, false, insert, inspect, select, text, union, update
 
 from tuner.errors import StorageError
 from tuner.storage import tables
@@ -75,6 +75,8 @@ def _complete(database: Database, *, is_ready: bool) -> None:
             _lock(connection, database)
             if not _check(connection, database):
                 _create(connection)
+        # SQLite finds out that it may only read at the first statement that could write.
+        connection.execute(delete(tables.version).where(false()))
         _sweep(connection)
         connection.commit()
     finally:

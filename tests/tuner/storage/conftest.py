@@ -8,9 +8,8 @@ from pathlib import Path
 
 import optuna
 import pytest
-import sqlalchemy
-import sqlalchemy.pool
-from optuna.storages import BaseStorage
+from optuna.storages import RDBStorage
+from storage_databases import Clock, optuna_storage, run_sql
 
 from tuner.storage import Storage, open_storage
 from tuner.storage.engine import Database
@@ -18,17 +17,6 @@ from tuner.storage.engine import Database
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 
 _numbers = itertools.count(1)
-
-
-class Clock:
-    """Seconds that pass when a test says so."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def __call__(self) -> float:
-        """The present."""
-        return self.now
 
 
 @pytest.fixture
@@ -50,7 +38,7 @@ def postgresql_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]
 def postgresql_template(postgresql_server: str) -> str:
     """A database with all tables, to copy."""
     url = postgresql_server.replace("/postgres?", "/template_tuner?")
-    _run(postgresql_server, "CREATE DATABASE template_tuner")
+    run_sql(postgresql_server, "CREATE DATABASE template_tuner")
     open_storage(url).close()
     return "template_tuner"
 
@@ -59,7 +47,7 @@ def postgresql_template(postgresql_server: str) -> str:
 def empty_postgresql(postgresql_server: str) -> str:
     """The address of an empty database of its own."""
     name = f"empty{next(_numbers)}"
-    _run(postgresql_server, f"CREATE DATABASE {name}")
+    run_sql(postgresql_server, f"CREATE DATABASE {name}")
     return postgresql_server.replace("/postgres?", f"/{name}?")
 
 
@@ -67,7 +55,7 @@ def empty_postgresql(postgresql_server: str) -> str:
 def postgresql(postgresql_server: str, postgresql_template: str) -> str:
     """The address of a database of its own, with all tables."""
     name = f"test{next(_numbers)}"
-    _run(postgresql_server, f"CREATE DATABASE {name} TEMPLATE {postgresql_template}")
+    run_sql(postgresql_server, f"CREATE DATABASE {name} TEMPLATE {postgresql_template}")
     return postgresql_server.replace("/postgres?", f"/{name}?")
 
 
@@ -100,7 +88,7 @@ def opened() -> Iterator[Callable[[str], Storage]]:
 @pytest.fixture
 def pair(
     url: str, opened: Callable[[str], Storage], clock: Clock
-) -> Iterator[tuple[Storage, BaseStorage]]:
+) -> Iterator[tuple[Storage, RDBStorage]]:
     """A storage that looks for changes by the clock, and Optuna's own on the same database."""
     opened(url)
     ours = Storage(Database(url), clock=clock)
@@ -115,18 +103,3 @@ def pair(
 def storage(url: str, opened: Callable[[str], Storage]) -> Storage:
     """An opened storage over each kind of database."""
     return opened(url)
-
-
-def _run(url: str, command: str) -> None:
-    address = sqlalchemy.make_url(url).set(drivername="postgresql+psycopg")
-    engine = sqlalchemy.create_engine(address, isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        connection.execute(sqlalchemy.text(command))
-    engine.dispose()
-
-
-def optuna_storage(url: str) -> optuna.storages.RDBStorage:
-    """Optuna's own storage at the address."""
-    address = url.replace("postgresql://", "postgresql+psycopg://")
-    kwargs = {"poolclass": sqlalchemy.pool.NullPool}
-    return optuna.storages.RDBStorage(address, engine_kwargs=kwargs)

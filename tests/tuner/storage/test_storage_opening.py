@@ -2,18 +2,260 @@
 
 from __future__ import annotations
 
-import shutil
 import sqlite3
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import optuna
 import pytest
-import sqlalchemy
+from optuna.storages import BaseStorage
 from optuna.study import StudyDirection
+from storage_databases import optuna_storage, race, run_sql
 
-from tests.tuner.storage.conftest import optuna_storage
 from tuner.errors import StorageError
-from tuner.storage import Storage, open_storage, schema, wal_reset_risk
+from tuner.storage import NewAttempt, Storage, open_storage, this_process, wal_reset_risk
+from tuner.storage.engine import Database
+
+CREATE_STUDY = "open_storage(url).create_new_study([StudyDirection.MINIMIZE])"
+
+
+@pytest.fixture(params=["sqlite", "empty_postgresql"])
+def empty(request: pytest.FixtureRequest) -> str:
+    """A database without tables, of each kind."""
+    return str(request.getfixturevalue(request.param))
+
+
+def path_of(url: str) -> Path:
+    """The file of an SQLite address."""
+    return Path(url.removeprefix("sqlite:///"))
+
+
+def test_first_processes_create_the_schema_once(empty: str) -> None:
+    """Three processes that open an empty database at once all work, and Optuna agrees with it."""
+    race(CREATE_STUDY, empty, 3)
+    theirs = optuna_storage(empty)
+    assert len(theirs.get_all_studies()) == 3
+    assert theirs.get_current_version() == theirs.get_head_version()
+    theirs.remove_session()
+
+
+def test_database_of_optuna_is_taken_as_it_is(
+    sqlite: str, opened: Callable[[str], Storage]
+) -> None:
+    """A database that Optuna made gets our tables beside, and keeps its studies."""
+    theirs = optuna_storage(sqlite)
+    study_id = theirs.create_new_study([StudyDirection.MAXIMIZE], "old")
+    theirs.remove_session()
+    storage = opened(sqlite)
+    assert storage.get_study_id_from_name("old") == study_id
+    storage.records.put_spec(study_id, {"a": 1}, {})
+    assert storage.records.specs() == {study_id: ({"a": 1}, {})}
+
+
+def test_half_created_database_is_completed(sqlite: str, opened: Callable[[str], Storage]) -> None:
+    """Tables that Optuna had begun to create without its version mark are no obstacle."""
+    optuna_storage(sqlite).remove_session()
+    run_sql(sqlite, "DELETE FROM alembic_version")
+    run_sql(sqlite, "DROP TABLE trial_heartbeats")
+    opened(sqlite).create_new_study([StudyDirection.MINIMIZE])
+    theirs = optuna_storage(sqlite)
+    assert theirs.get_current_version() == theirs.get_head_version()
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        ("UPDATE tuner_version SET version = 99", "version 99; update tuner"),
+        ("UPDATE alembic_version SET version_num = 'v9'", "newer; update optuna"),
+        ("UPDATE alembic_version SET version_num = 'v2.6.0.a'", "optuna storage upgrade"),
+    ],
+)
+def test_other_schemas_are_refused_unwritten(url: str, command: str, message: str) -> None:
+    """A newer or older schema is named, with what to do, and left as it was."""
+    open_storage(url).close()
+    run_sql(url, command)
+    before = path_of(url).read_bytes() if url.startswith("sqlite") else b""
+    for read_only in (False, True):
+        with pytest.raises(StorageError, match=message) as caught:
+            open_storage(url, read_only=read_only)
+        assert "\n" not in str(caught.value)
+    assert before == (path_of(url).read_bytes() if url.startswith("sqlite") else b"")
+
+
+def test_tables_of_another_program_are_refused(sqlite: str) -> None:
+    """A database with a table `studies` that is not Optuna's is not touched."""
+    run_sql(sqlite, "CREATE TABLE studies (name TEXT)")
+    with pytest.raises(StorageError, match="another program"):
+        open_storage(sqlite)
+
+
+@pytest.mark.parametrize(
+    "content", [b"no database at all" * 100, b"SQLite format 3\x00" + b"x" * 5000]
+)
+def test_damaged_file_is_refused_unwritten(sqlite: str, content: bytes) -> None:
+    """A file that is no database is named and keeps every byte."""
+    path_of(sqlite).write_bytes(content)
+    with pytest.raises(StorageError, match=r"studies\.db': .*damaged"):
+        open_storage(sqlite)
+    assert path_of(sqlite).read_bytes() == content
+
+
+def test_missing_folder_is_named(tmp_path: Path) -> None:
+    """The folder of the file must exist; the message says which."""
+    with pytest.raises(StorageError, match=r"folder must exist, got .*/nowhere"):
+        open_storage(f"sqlite:///{tmp_path}/nowhere/studies.db")
+
+
+def test_reading_only(url: str, opened: Callable[[str], Storage]) -> None:
+    """A storage opened for reading shows everything and refuses every write."""
+    writer = opened(url)
+    study_id = writer.create_new_study([StudyDirection.MINIMIZE], "s")
+    trial_id = writer.create_new_trial(study_id)
+    writer.records.put_spec(study_id, {"a": 1}, {"b": 2})
+    reader = open_storage(url, read_only=True)
+    assert [t._trial_id for t in reader.get_all_trials(study_id)] == [trial_id]
+    assert reader.records.get_spec(study_id) == ({"a": 1}, {"b": 2})
+    for write in (
+        lambda: reader.create_new_trial(study_id),
+        lambda: reader.set_trial_intermediate_value(trial_id, 1, 0.5),
+        lambda: reader.set_study_user_attr(study_id, "k", 1),
+        lambda: reader.records.request_stop(study_id),
+    ):
+        with pytest.raises(StorageError, match="reading only"):
+            write()
+    reader.close()
+
+
+def test_reading_only_without_our_tables(sqlite: str) -> None:
+    """A database of Optuna alone can be read; our records of it are empty."""
+    study_id = optuna_storage(sqlite).create_new_study([StudyDirection.MINIMIZE])
+    reader = open_storage(sqlite, read_only=True)
+    assert reader.get_all_trials(study_id) == []
+    assert reader.records.get_spec(study_id) is None
+    assert reader.records.attempts(study_id) == []
+    assert not reader.records.stop_requested(study_id)
+    reader.close()
+
+
+def test_reading_only_needs_a_database(sqlite: str) -> None:
+    """Nothing is created by opening for reading."""
+    with pytest.raises(StorageError, match="no such file"):
+        open_storage(sqlite, read_only=True)
+    path_of(sqlite).touch()
+    with pytest.raises(StorageError, match="holds no studies"):
+        open_storage(sqlite, read_only=True)
+    assert path_of(sqlite).stat().st_size == 0
+
+
+def test_database_that_cannot_be_written(sqlite: str) -> None:
+    """A file that SQLite may only read is refused for writing, with what to do."""
+    open_storage(sqlite).close()
+    with pytest.raises(StorageError, match="is read-only; make it writable"):
+        open_storage(f"sqlite:///file:{path_of(sqlite)}?mode=ro&uri=true")
+
+
+def test_locked_database(sqlite: str) -> None:
+    """Another writer is waited for as long as the address says, and then named as the cause."""
+    open_storage(sqlite).close()
+    writer = sqlite3.connect(path_of(sqlite), isolation_level=None)
+    writer.execute("BEGIN IMMEDIATE")
+    with pytest.raises(StorageError, match=r"locked by another process since 0\.1 s"):
+        open_storage(f"{sqlite}?timeout=0.1")
+    writer.execute("ROLLBACK")
+    writer.close()
+    open_storage(f"{sqlite}?timeout=0.1").close()
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://user:geheim@127.0.0.1:1/tuner",
+        "postgresql://user@127.0.0.1:1/tuner?password=geheim",
+        "postgresql+nodriver://user:geheim@host/tuner",
+        "user:geheim@host/tuner",
+    ],
+)
+def test_no_password_in_messages(url: str) -> None:
+    """A server that does not answer and an address that cannot be read keep the password."""
+    with pytest.raises(StorageError) as caught:
+        open_storage(url)
+    assert "geheim" not in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_no_password_in_representations(postgresql: str) -> None:
+    """Printing a storage does not print how to get in."""
+    storage = Storage(Database(postgresql.replace("postgres:@", "postgres:geheim@")))
+    assert "geheim" not in repr(storage)
+    storage.close()
+
+
+def test_sqlite_settings(sqlite: str, opened: Callable[[str], Storage]) -> None:
+    """The file keeps a write-ahead log, flushed without waiting for the disk on each commit."""
+    opened(sqlite)
+    database = Database(sqlite)
+    with database.engine.connect() as connection:
+        assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
+        assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 1
+        assert connection.exec_driver_sql("PRAGMA busy_timeout").scalar() == 30000
+        pages = connection.exec_driver_sql("PRAGMA wal_autocheckpoint").scalar()
+    assert pages == (16384 if wal_reset_risk() else 1000)
+    database.own_wal(is_owner=True)
+    with database.engine.connect() as connection:
+        assert connection.exec_driver_sql("PRAGMA wal_autocheckpoint").scalar() == 1000
+    database.dispose()
+
+
+def test_rows_of_deleted_studies_are_swept(
+    pair: tuple[Storage, BaseStorage], url: str, opened: Callable[[str], Storage]
+) -> None:
+    """After Optuna deleted a study, the next opening leaves nothing of ours of it."""
+    ours, theirs = pair
+    gone, kept = (ours.create_new_study([StudyDirection.MINIMIZE], name) for name in "ab")
+    for study_id in (gone, kept):
+        trial_id = ours.create_new_trial(study_id)
+        ours.records.put_spec(study_id, {}, {})
+        (token,) = ours.records.start_attempts([NewAttempt(study_id, trial_id, 1)])
+        ours.records.add_metrics([(trial_id, token, 1, {"loss": 0.5})])
+    theirs.delete_study(gone)
+    storage = opened(url)
+    assert list(storage.records.specs()) == [kept]
+    assert storage.records.attempts(gone) == []
+    assert storage.records.metrics(gone) == []
+    assert len(storage.records.attempts(kept)) == 1
+
+
+def test_reused_ids_get_nothing_of_the_old_study(
+    pair: tuple[Storage, BaseStorage], url: str, opened: Callable[[str], Storage]
+) -> None:
+    """A study with the id of a deleted one does not inherit its spec or owner."""
+    ours, theirs = pair
+    study_id = ours.create_new_study([StudyDirection.MINIMIZE], "a")
+    ours.records.put_spec(study_id, {"old": True}, {})
+    ours.records.claim(study_id, this_process(), 0.0, 30.0)
+    theirs.delete_study(study_id)
+    again = theirs.create_new_study([StudyDirection.MINIMIZE], "b")
+    assert opened(url).records.get_spec(again) is None
+    assert ours.create_new_study([StudyDirection.MINIMIZE], "c") > 0
+
+
+def test_optuna_is_asked_for_its_revisions_once(
+    sqlite: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Opening a known database does not load alembic."""
+    open_storage(sqlite).close()
+
+    def refuse(*_args: object, **_kwargs: object) -> None:
+        raise AssertionError("slow")
+
+    monkeypatch.setattr(optuna.storages, "RDBStorage", refuse)
+    open_storage(sqlite).close()
+
+
+def test_memory_database() -> None:
+    """`sqlite://` works within a process, for trying things out."""
+    storage = open_storage("sqlite://")
+    study = optuna.create_study(storage=storage)
+    study.optimize(lambda trial: trial.suggest_float("x", 0, 1), n_trials=2)
+    assert len(study.trials) == 2
+    storage.close()

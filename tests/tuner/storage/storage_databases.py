@@ -1,0 +1,66 @@
+"""What the tests of the storage share: a clock, Optuna's own storage, other processes."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import sqlalchemy
+import sqlalchemy.pool
+from optuna.storages import RDBStorage
+
+
+class Clock:
+    """Seconds that pass when a test says so."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        """The present."""
+        return self.now
+
+
+def optuna_storage(url: str) -> RDBStorage:
+    """Optuna's own storage at the address."""
+    address = url.replace("postgresql://", "postgresql+psycopg://")
+    return RDBStorage(address, engine_kwargs={"poolclass": sqlalchemy.pool.NullPool})
+
+
+def run_sql(url: str, command: str) -> None:
+    """The command has run, outside of a transaction."""
+    address = url.replace("postgresql://", "postgresql+psycopg://")
+    engine = sqlalchemy.create_engine(address, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(sqlalchemy.text(command))
+    engine.dispose()
+
+
+def race(program: str, url: str, n: int) -> list[str]:
+    """The line that each of `n` processes prints that run the program on the database at the same moment.
+
+    Args:
+        program: Python code after `url` is set and everything is imported.
+        url: Given to it.
+        n: Processes.
+    """
+    start = "import sys, optuna\nfrom tuner.storage import *\nfrom optuna.study import *\n"
+    ready = "url = sys.argv[1]\nprint('ready', flush=True)\nsys.stdin.readline()\n"
+    command = [sys.executable, "-c", start + ready + program, url]
+    processes = [
+        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        for _ in range(n)
+    ]
+    for process in processes:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+    for process in processes:
+        assert process.stdin is not None
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    # All have done their part before the first may end.
+    outputs = [process.stdout.readline().strip() for process in processes if process.stdout]
+    for process in processes:
+        process.communicate(timeout=120)
+    assert [process.returncode for process in processes] == [0] * n
+    return outputs

@@ -1,0 +1,212 @@
+"""The lane's loop over a ledger that only takes notes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from stubs import Clock, Given, StubCohort, StubTrainer, curve, folder_files, lane_info
+
+from trials.contract import Progress
+from trials.data import load as load_data
+from tuner.lane import Keeping, Lane
+from tuner.messages import Answer, Assignment, LaneInfo, Turn, Verdict, Welcome
+
+DATA = load_data("iris", seed=0)
+
+
+class Script:
+    """A connection that gives prepared answers and remembers the turns."""
+
+    def __init__(self, welcome: Welcome, answers: Sequence[Answer] = ()) -> None:
+        self.welcome = welcome
+        self.answers = list(answers)
+        self.turns: list[Turn] = []
+
+    def join(self, info: LaneInfo) -> Welcome:
+        return self.welcome
+
+    def exchange(self, turn: Turn) -> Given:
+        self.turns.append(turn)
+        return Given(self.answers.pop(0) if self.answers else Answer())
+
+    def call(self, method: str, *arguments: Any) -> Any:
+        raise AssertionError(method)
+
+
+def assignment(trial_id: int, epochs: int = 3, **keys: Any) -> Assignment:
+    """A trial of the stub; its token is 100 more than its id."""
+    params = {"x": 0.5, "kind": keys.pop("kind", "a")}
+    return Assignment(trial_id, trial_id, trial_id + 100, params, 7, epochs, **keys)
+
+
+def make(script: Script, folder: Path, trainer: Any = None, **keeping: Any) -> Lane:
+    """A lane of 4 slots on a stopped clock, which pauses never."""
+    kept = Keeping(folder, **{"every_s": 1e9, **keeping})
+    clock = Clock()
+    return Lane(
+        lane_info(), trainer or StubTrainer(DATA), script, kept, clock=clock, sleep=lambda s: None
+    )
+
+
+def test_the_answer_to_a_turn_is_applied_after_the_next_turn_trained(tmp_path: Path) -> None:
+    """Trials handed out for turn 1 first report in turn 3."""
+    first = Welcome(answer=Answer(trials=(assignment(1),)))
+    script = Script(first, [Answer(trials=(assignment(2),))])
+    lane = make(script, tmp_path)
+    lane.start()
+    for _ in range(4):
+        lane.turn()
+    reported = [[report.trial_id for report in turn.reports] for turn in script.turns]
+    assert reported == [[], [1], [1, 2], [1, 2]]
+
+
+def test_a_row_that_ends_next_turn_counts_as_free(tmp_path: Path) -> None:
+    """The slot of a row at its last epoch but one is offered before it is empty."""
+    script = Script(Welcome(answer=Answer(trials=(assignment(1, epochs=2),))))
+    lane = make(script, tmp_path)
+    lane.start()
+    for _ in range(3):
+        lane.turn()
+    assert [turn.n_free for turn in script.turns] == [3, 4, 4]
+
+
+def test_a_stopped_row_reports_no_more(tmp_path: Path) -> None:
+    """The epoch that a row trained while its verdict was under way is not told."""
+    script = Script(
+        Welcome(answer=Answer(trials=(assignment(1),))),
+        [Answer(), Answer(verdicts=(Verdict(1, 101, "stop"),))],
+    )
+    lane = make(script, tmp_path)
+    lane.start()
+    for _ in range(4):
+        lane.turn()
+    assert [len(turn.reports) for turn in script.turns] == [0, 1, 0, 0]
+
+
+def test_a_verdict_on_an_earlier_attempt_leaves_the_row_alone(tmp_path: Path) -> None:
+    """A row goes on when the verdict's token is not its own."""
+    script = Script(
+        Welcome(answer=Answer(trials=(assignment(1),))),
+        [Answer(), Answer(verdicts=(Verdict(1, 99, "stop"),))],
+    )
+    lane = make(script, tmp_path)
+    lane.start()
+    for _ in range(3):
+        lane.turn()
+    assert [len(turn.reports) for turn in script.turns] == [0, 1, 1]
+
+
+def test_weights_to_keep_are_those_of_the_last_epoch(tmp_path: Path) -> None:
+    """The file of a kept row holds its state at the epoch it was stopped at, nothing else is left."""
+    path = tmp_path / "weights" / "w.safetensors"
+    script = Script(
+        Welcome(answer=Answer(trials=(assignment(1, epochs=2),))),
+        [Answer(), Answer(), Answer(verdicts=(Verdict(1, 101, "keep", str(path)),))],
+    )
+    lane = make(script, tmp_path / "checkpoints")
+    lane.start()
+    for _ in range(4):
+        lane.turn()
+    from trials.state_file import read_state
+
+    assert int(read_state(path)["epoch"]) == 2
+    assert folder_files(tmp_path) == ["weights/w.safetensors"]
+
+
+def test_the_best_epoch_is_kept_where_it_is_the_value(tmp_path: Path) -> None:
+    """With `best_of`, the file holds the state of the epoch with the best value."""
+    path = tmp_path / "w.safetensors"
+    script = Script(
+        Welcome(answer=Answer(trials=(assignment(1),))),
+        [Answer()] * 3 + [Answer(verdicts=(Verdict(1, 101, "keep", str(path)),))],
+    )
+    lane = make(script, tmp_path, best_of=("loss", "maximize"))
+    lane.start()
+    for _ in range(5):
+        lane.turn()
+    from trials.state_file import read_state
+
+    assert int(read_state(path)["epoch"]) == 1
+
+
+def test_a_lane_that_is_told_to_save_leaves_its_rows_on_disk(tmp_path: Path) -> None:
+    """On `save` every row is checkpointed and named in the last turn, and the lane ends."""
+    script = Script(
+        Welcome(answer=Answer(trials=(assignment(1), assignment(2)))),
+        [Answer(), Answer(state="save")],
+    )
+    lane = make(script, tmp_path)
+    lane.run()
+    assert script.turns[-1].leaving
+    assert [(s.trial_id, s.epoch) for s in script.turns[-1].saved] == [(1, 2), (2, 2)]
+    assert folder_files(tmp_path) == ["1-2.safetensors", "2-2.safetensors"]
+
+
+def test_rows_of_an_earlier_life_catch_up_from_their_checkpoints(tmp_path: Path) -> None:
+    """Rows with different checkpoints all report the epoch after the one the ledger knows."""
+    save = Script(
+        Welcome(answer=Answer(trials=(assignment(1, epochs=9), assignment(2, epochs=9)))),
+        [Answer(), Answer(state="save")],
+    )
+    make(save, tmp_path).run()
+    path = str(tmp_path / "1-2.safetensors")
+    rows = (
+        assignment(1, epochs=9, checkpoint=path, start_epoch=2, known_epochs=5),
+        assignment(2, epochs=9, known_epochs=3),
+    )
+    script = Script(Welcome(rows=rows))
+    lane = make(script, tmp_path)
+    lane.start()
+    lane.turn()
+    told = {r.trial_id: (r.epoch, r.metrics["loss"]) for r in script.turns[0].reports}
+    params = rows[0].params
+    assert told == {1: (6, curve(params, 7, 6)), 2: (4, curve(params, 7, 4))}
+
+
+class OneBreaks(StubCohort):
+    """A cohort that fails while the row of trial 2 is in it at its second epoch."""
+
+    def advance(self) -> list[Progress]:
+        if 2 in self.rows and self.epochs[2] == 1:
+            raise RuntimeError("CUDA out of memory")
+        return super().advance()
+
+
+class BreakingTrainer(StubTrainer):
+    """A trainer of such cohorts."""
+
+    def cohort(self, structure: object) -> StubCohort:
+        return OneBreaks()
+
+
+def test_a_row_that_breaks_its_cohort_fails_alone(tmp_path: Path) -> None:
+    """Out of memory in a cohort of three fails the row that causes it; its mates go on unharmed."""
+    trials = tuple(assignment(n) for n in (1, 2, 3))
+    script = Script(Welcome(answer=Answer(trials=trials)))
+    lane = make(script, tmp_path, BreakingTrainer(DATA))
+    lane.start()
+    for _ in range(4):
+        lane.turn()
+    failures = [failure for turn in script.turns for failure in turn.failures]
+    assert [(f.trial_id, f.reason) for f in failures] == [(2, "oom")]
+    epochs = [[(r.trial_id, r.epoch) for r in turn.reports] for turn in script.turns]
+    assert epochs == [[], [(1, 1), (2, 1), (3, 1)], [(1, 2), (3, 2)], [(1, 3), (3, 3)]]
+
+
+@pytest.mark.parametrize("every_s", [0.0])
+def test_a_new_checkpoint_replaces_the_old_one(tmp_path: Path, every_s: float) -> None:
+    """At any time there is one checkpoint a row, and none once the row has ended."""
+    script = Script(
+        Welcome(answer=Answer(trials=(assignment(1),))),
+        [Answer()] * 3 + [Answer(verdicts=(Verdict(1, 101, "stop"),))],
+    )
+    lane = make(script, tmp_path, every_s=every_s)
+    lane.start()
+    seen = []
+    for _ in range(5):
+        lane.turn()
+        seen.append(folder_files(tmp_path))
+    assert seen == [[], ["1-1.safetensors"], ["1-2.safetensors"], ["1-2.safetensors"], []]
