@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import textwrap
 import time
 from collections.abc import Callable, Iterable, Sequence
 from types import TracebackType
@@ -18,6 +19,7 @@ from tuner.messages import LaneStatus, Snapshot
 LINE_EVERY_S = 5.0
 MOST_LANES = 8
 MOST_EVENTS = 5
+MOST_PARAMS_LINES = 3
 BAR_WIDTH = 100
 _GLYPHS = ("█", "▓", "✗", "▒", "░")
 _ASCII_GLYPHS = ("#", "=", "x", "~", ".")
@@ -96,10 +98,12 @@ def picture(snapshot: Snapshot, width: int, ascii_only: bool = False) -> Group:
         Text(f"{inert(snapshot.study)}  {snapshot.state}", style="bold"),
         bar(snapshot, min(width, BAR_WIDTH), _ASCII_GLYPHS if ascii_only else _GLYPHS),
         Text(counts_text(snapshot)),
-        Text(best_text(snapshot)),
         Text(pace_text(snapshot)),
+        Text(best_text(snapshot)),
+        *(Text(line) for line in params_lines(snapshot, width)),
     ]
-    lines += [Text(lane_text(lane)) for lane in snapshot.lanes[:MOST_LANES]]
+    lanes = sorted(snapshot.lanes, key=lambda lane: lane.lane)
+    lines += [Text(lane_text(lane)) for lane in lanes[:MOST_LANES]]
     if len(snapshot.lanes) > MOST_LANES:
         lines.append(Text(f"and {len(snapshot.lanes) - MOST_LANES} lanes more"))
     for line in lines:
@@ -137,11 +141,23 @@ def counts_text(snapshot: Snapshot) -> str:
 
 
 def best_text(snapshot: Snapshot) -> str:
-    """The best trial so far with its parameters."""
+    """The best value so far and its trial."""
     if snapshot.best_number is None:
         return "no best trial yet"
-    values = figure(snapshot.best_values)
-    return inert(f"best {values} (trial {snapshot.best_number})  {figure(snapshot.best_params)}")
+    return f"best {figure(snapshot.best_values)} (trial {snapshot.best_number})"
+
+
+def params_lines(snapshot: Snapshot, width: int) -> list[str]:
+    """The parameters of the best trial on a few lines of at most `width` letters."""
+    text = inert(figure(snapshot.best_params)) if snapshot.best_params else ""
+    return textwrap.wrap(
+        text,
+        max(width, 10),
+        initial_indent="  ",
+        subsequent_indent="  ",
+        max_lines=MOST_PARAMS_LINES,
+        placeholder=" ...",
+    )
 
 
 def pace_text(snapshot: Snapshot) -> str:

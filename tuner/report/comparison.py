@@ -12,7 +12,7 @@ import plotly.graph_objects as go
 from tuner.report import facts, scales, text, theme
 from tuner.report.data import StudyRecord, TrialRecord
 from tuner.report.facts import UndrawableError
-from tuner.report.figures import Drawing, join, objective_title, time_unit, value_layout
+from tuner.report.figures import Drawing, join, new_figure, objective_title, time_unit, value_layout
 from tuner.report.progress_data import axis_notes
 from tuner.report.scales import ValueAxis
 
@@ -139,7 +139,7 @@ def by_time(studies: Sequence[StudyRecord]) -> Drawing:
 def _lines(
     data: Comparison, lines: Sequence[Sequence[tuple[float, float]]], title: str, size: float
 ) -> go.Figure:
-    figure = go.Figure()
+    figure = new_figure()
     for index, (series, points) in enumerate(zip(data.series, lines, strict=True)):
         figure.add_trace(
             go.Scatter(

@@ -64,6 +64,11 @@ def _wrapped(caption: str, width: int = 130) -> list[str]:
     return lines
 
 
+def new_figure() -> go.Figure:
+    """A figure in the report's template; given later, it would only be merged into Plotly's."""
+    return go.Figure(layout={"template": theme.template()})
+
+
 def objective_title(study: StudyRecord, objective: int = 0) -> str:
     """Name, unit and direction of an objective, as an inert axis title."""
     name, direction, unit = study.objectives[objective]
@@ -109,7 +114,7 @@ def history(study: StudyRecord, objective: int = 0) -> Drawing:
     name = text.label(study.objectives[objective][0])
 
     complete, pruned, failed = data.complete, data.pruned, data.failed
-    figure = go.Figure()
+    figure = new_figure()
     groups: tuple[tuple[State, Sequence[int], Sequence[float], str], ...] = (
         ("PRUNED", pruned.numbers, pruned.values, "circle-open"),
         ("COMPLETE", complete.numbers, complete.values, "circle"),
@@ -202,7 +207,7 @@ def curves(
         UndrawableError: No trial reported a finite value by step.
     """
     data = progress_data.curves(study, metric, objective, limit)
-    figure = go.Figure()
+    figure = new_figure()
     order: tuple[State, ...] = ("PRUNED", "FAIL", "RUNNING", "COMPLETE")
     for state in order:
         group = [curve for curve in data.curves if curve.state == state]
@@ -272,7 +277,7 @@ def timeline(study: StudyRecord) -> Drawing:
     n_rows = sum(count for _, _, count in data.lanes)
     height = int(min(480, max(200, 110 + 12 * n_rows)))
     width = min(10.0, max(1.0, 0.72 * (height - 90) / n_rows))
-    figure = go.Figure()
+    figure = new_figure()
     for state in STATE_WORDS:
         bars = [bar for bar in data.bars if bar.state == state]
         if bars:
@@ -334,7 +339,7 @@ def pareto(study: StudyRecord) -> Drawing:
     data = progress_data.pareto(study)
     trials = {trial.number: trial for trial in study.trials}
     names = [text.label(name) for name, _, _ in study.objectives]
-    figure = go.Figure()
+    figure = new_figure()
     groups = (("dominated", data.others, False), ("Pareto front", data.front, True))
     for name, points, is_front in groups:
         if points:
@@ -386,7 +391,7 @@ def _pareto_trace(
 
 def empty(sentence: str) -> go.Figure:
     """A figure that only says why there is nothing to draw."""
-    figure = go.Figure()
+    figure = new_figure()
     figure.update_layout(
         theme.layout(160),
         xaxis={"visible": False},

@@ -12,7 +12,7 @@ from plotly.subplots import make_subplots
 
 from tuner.report import facts, parameter_data, text, theme
 from tuner.report.data import StudyRecord
-from tuner.report.figures import Drawing, join, objective_title, value_layout
+from tuner.report.figures import Drawing, join, new_figure, objective_title, value_layout
 from tuner.report.parameter_data import Evaluator, Line, Parallel, Slice, Slices
 from tuner.report.scales import ParameterAxis, ValueAxis
 from tuner.report.theme import LIGHT
@@ -32,7 +32,8 @@ def importance(study: StudyRecord, evaluator: Evaluator = "ped_anova") -> Drawin
     shown = data.shares[:N_BARS]
     names = [text.label(name, 28) for name, _ in shown]
     shares = [share for _, share in shown]
-    figure = go.Figure(
+    figure = new_figure()
+    figure.add_trace(
         go.Bar(
             x=np.asarray(shares),
             y=list(range(len(shown))),
@@ -73,7 +74,7 @@ def parallel(study: StudyRecord, objective: int = 0) -> Drawing:
     """
     data = parameter_data.parallel(study, objective)
     has_inactive = any(place is None for line in data.lines for place in line.places)
-    figure = go.Figure()
+    figure = new_figure()
     for shade in range(_SHADES):
         group = [
             line
@@ -199,7 +200,7 @@ def slice_drawings(study: StudyRecord, objective: int = 0) -> tuple[list[Drawing
     data = parameter_data.slices(study, objective)
     drawings = []
     for part in data.slices:
-        figure = go.Figure(_slice_traces(part, data))
+        figure = new_figure().add_traces(_slice_traces(part, data))
         figure.update_layout(
             theme.small_layout(),
             xaxis=_slice_layout(part) | {"title": {"text": ""}},
@@ -221,6 +222,7 @@ def slices(study: StudyRecord, objective: int = 0) -> Drawing:
     figure = make_subplots(
         rows=n_rows,
         cols=n_columns,
+        figure=new_figure(),
         shared_yaxes=True,
         vertical_spacing=min(0.2, 0.3 / n_rows),
         horizontal_spacing=0.04,

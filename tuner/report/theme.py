@@ -61,13 +61,8 @@ def dark_of_light() -> dict[str, str]:
     return dict(pairs)
 
 
-def layout(height: int, **changes: Any) -> dict[str, Any]:
-    """Arguments of `Figure.update_layout` that every figure of the report shares.
-
-    Args:
-        height: Of the figure, in pixels.
-        changes: Further arguments of the layout; they win.
-    """
+def template() -> dict[str, Any]:
+    """Plotly's template of every figure: fonts, axes and hover in the light palette."""
     axis = {
         "gridcolor": LIGHT["line"],
         "linecolor": LIGHT["axis"],
@@ -79,41 +74,48 @@ def layout(height: int, **changes: Any) -> dict[str, Any]:
         "title": {"font": {"size": 12, "color": LIGHT["muted"]}, "standoff": 10},
         "tickfont": {"size": 11, "color": LIGHT["muted"]},
     }
-    template = {
+    hover = {
+        "bgcolor": LIGHT["surface"],
+        "bordercolor": LIGHT["axis"],
+        "font": {"family": FONT, "size": 12, "color": LIGHT["ink"]},
+        "align": "left",
+    }
+    tools = {"bgcolor": "rgba(0,0,0,0)", "color": LIGHT["axis"], "activecolor": LIGHT["muted"]}
+    return {
         "layout": {
             "font": {"family": FONT, "size": 12, "color": LIGHT["ink"]},
             "paper_bgcolor": "rgba(0,0,0,0)",
             "plot_bgcolor": "rgba(0,0,0,0)",
             "xaxis": axis,
             "yaxis": axis,
-            "hoverlabel": {
-                "bgcolor": LIGHT["surface"],
-                "bordercolor": LIGHT["axis"],
-                "font": {"family": FONT, "size": 12, "color": LIGHT["ink"]},
-                "align": "left",
-            },
-            "modebar": {
-                "bgcolor": "rgba(0,0,0,0)",
-                "color": LIGHT["axis"],
-                "activecolor": LIGHT["muted"],
-            },
+            "hoverlabel": hover,
+            "modebar": tools,
         }
     }
+
+
+def layout(height: int, **changes: Any) -> dict[str, Any]:
+    """Arguments of `Figure.update_layout` that every figure of the report shares.
+
+    Args:
+        height: Of the figure, in pixels.
+        changes: Further arguments of the layout; they win.
+    """
+    legend = {
+        "orientation": "h",
+        "x": 0,
+        "xanchor": "left",
+        "y": 1.0,
+        "yanchor": "bottom",
+        "bgcolor": "rgba(0,0,0,0)",
+        "font": {"size": 12, "color": LIGHT["muted"]},
+    }
     shared = {
-        "template": template,
         "height": height,
         "margin": {"l": 8, "r": 12, "t": 34, "b": 8},
         "hovermode": "closest",
         "autotypenumbers": "strict",
-        "legend": {
-            "orientation": "h",
-            "x": 0,
-            "xanchor": "left",
-            "y": 1.0,
-            "yanchor": "bottom",
-            "bgcolor": "rgba(0,0,0,0)",
-            "font": {"size": 12, "color": LIGHT["muted"]},
-        },
+        "legend": legend,
     }
     return shared | changes
 

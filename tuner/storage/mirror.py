@@ -27,6 +27,7 @@ class MirroredStudy:
         ours: Those that this storage runs: nobody else is expected to write their values.
         distributions: The one each parameter was first seen with.
         refreshed_at: When it was last compared with the database, by the storage's clock.
+        is_used: Whether anybody asked for it since then.
     """
 
     study_id: int
@@ -41,6 +42,7 @@ class MirroredStudy:
     ours: set[int] = field(default_factory=set)
     distributions: dict[str, BaseDistribution] = field(default_factory=dict)
     refreshed_at: float = -math.inf
+    is_used: bool = False
 
     @property
     def last_trial_id(self) -> int:

@@ -40,9 +40,9 @@ class OpenedStudies:
         self._mirror.put_study(study)
 
     def refresh_all(self) -> None:
-        """Every opened study is as the database had it within the refresh interval."""
+        """Every study in use is as the database had it within the refresh interval."""
         with self._transactions.lock:
-            for study in list(self._mirror.studies()):
+            for study in [study for study in self._mirror.studies() if study.is_used]:
                 self.refresh_if_due(study)
 
     def trial(self, trial_id: int) -> tuple[MirroredStudy, FrozenTrial]:
@@ -58,6 +58,7 @@ class OpenedStudies:
             study = self._mirror.study_of(trial_id)
         if study is None or trial_id not in study.positions:
             raise KeyError(f"No trial with trial_id {trial_id} exists.")
+        study.is_used = True
         return study, study.trials[study.positions[trial_id]]
 
     def study(self, study_id: int) -> MirroredStudy:
@@ -78,6 +79,7 @@ class OpenedStudies:
             if study is None:
                 raise KeyError(f"No study with study_id {study_id} exists.")
             self.add(study)
+        study.is_used = True
         return study
 
     def refresh_if_due(self, study: MirroredStudy) -> None:
@@ -98,6 +100,7 @@ class OpenedStudies:
     def _refresh(self, study: MirroredStudy) -> None:
         changes = self._transactions.query(partial(Changes, study=study))
         study.refreshed_at = self._clock()
+        study.is_used = False
         if changes.is_gone:
             self._mirror.drop_study(study.study_id)
             return

@@ -132,9 +132,6 @@ class Storage(BaseStorage):
         """Everything is in the database and no connection or thread is left."""
         self._transactions.close()
 
-    def remove_session(self) -> None:
-        """Nothing to do: threads share the connection, and `close` ends it."""
-
     def create_new_study(
         self, directions: Sequence[StudyDirection], study_name: str | None = None
     ) -> int:

@@ -80,7 +80,10 @@ class StudyRecords:
     def release(self, study_id: int, owner: Owner) -> bool:
         """Whether the study was the owner's; it is nobody's then."""
         nobody = {"owner_json": None, "owner_token": None, "owner_beat": None}
-        return self._change_owned(study_id, owner, nobody)
+        is_released = self._change_owned(study_id, owner, nobody)
+        if is_released:
+            self._transactions.database.own_wal(is_owner=False)
+        return is_released
 
     def owner(self, study_id: int) -> Owner | None:
         """Who has the study, alive or not."""

@@ -43,7 +43,7 @@ def test_picture_says_all(snapshot: Snapshot) -> None:
     text = written(wide)
     for fact in (
         "55 of 100 trials: 30 complete, 20 pruned, 5 failed, 10 running",
-        "best 0.0513 (trial 12)  units=64, optimizer=sgd",
+        "best 0.0513 (trial 12)\n  units=64, optimizer=sgd\n",
         "8.1 trials/s, 2 min 5 s spent, 5 s left",
         "30/32 rows  118 rows/s",
     ):

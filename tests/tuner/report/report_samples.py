@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import insort
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -126,8 +127,8 @@ def _mlp_trial(
         return _failed(number, params, {}, "oom", error), 0.3
     for rung, others in seen.items():
         value = values[rung - 1]
-        others.append(value)
-        cut = sorted(others)[max(0, len(others) // 4 - 1)] if len(others) >= 4 else math.inf
+        insort(others, value)
+        cut = others[max(0, len(others) // 4 - 1)] if len(others) >= 4 else math.inf
         if value > cut:
             curve = {epoch: values[epoch - 1] for epoch in range(1, rung + 1)}
             reason = f"rung at epoch {rung}: {value:.4f} is above {cut:.4f}"

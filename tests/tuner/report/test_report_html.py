@@ -85,7 +85,7 @@ def test_the_first_screen_tells_the_result(page: Page, mlp: StudyRecord) -> None
         "duration 3.4 s",
     ):
         assert words in page.text
-    assert page.text.index("Best trial") < page.text.index("History")
+    assert page.text.index("Best trial") < page.text.index("Every trial's value")
 
 
 def test_numbers_carry_their_full_value(page: Page, mlp: StudyRecord) -> None:
@@ -280,7 +280,7 @@ def test_an_unwritable_place_is_an_input_error(mlp: StudyRecord, tmp_path: Path)
     study = replace(mlp, trials=())
     for path in (tmp_path / "no" / "r.html", tmp_path, tmp_path / "a\x00b.html"):
         with pytest.raises(
-            InputError, match="^report '.*': must be a writable file, got: "
+            InputError, match=r"^report '.*': must be a writable file, got: "
         ) as info:
             write_report([study], path)
         assert len(info.value.problems) == 1

@@ -30,6 +30,10 @@ def postgresql_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]
     """The address of a PostgreSQL that lives as long as the tests."""
     pgserver = pytest.importorskip("pgserver")
     server = pgserver.get_server(tmp_path_factory.mktemp("postgresql"), cleanup_mode="delete")
+    # These databases need not survive a power cut.
+    for setting in ("fsync = off", "full_page_writes = off", "synchronous_commit = off"):
+        run_sql(server.get_uri(), f"ALTER SYSTEM SET {setting}")
+    run_sql(server.get_uri(), "SELECT pg_reload_conf()")
     yield server.get_uri()
     server.cleanup()
 

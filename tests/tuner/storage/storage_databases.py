@@ -37,12 +37,12 @@ def run_sql(url: str, command: str) -> None:
 
 
 def race(program: str, url: str, n: int) -> list[str]:
-    """The line that each of `n` processes prints that run the program on the database at the same moment.
+    """What each of `n` processes prints that run a program on a database at one moment.
 
     Args:
         program: Python code after `url` is set and everything is imported.
         url: Given to it.
-        n: Processes.
+        n: Processes; of each one line is taken.
     """
     start = "import sys, optuna\nfrom tuner.storage import *\nfrom optuna.study import *\n"
     ready = "url = sys.argv[1]\nprint('ready', flush=True)\nsys.stdin.readline()\n"

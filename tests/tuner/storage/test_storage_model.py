@@ -180,4 +180,4 @@ class StorageMachine(RuleBasedStateMachine):
 
 
 TestStorageMachine = StorageMachine.TestCase
-TestStorageMachine.settings = settings(max_examples=25, stateful_step_count=25, deadline=None)
+TestStorageMachine.settings = settings(max_examples=15, stateful_step_count=20, deadline=None)

@@ -176,16 +176,16 @@ def test_process_spaces_do_not_know_each_other(storage: Storage, study_id: int) 
 
 
 def test_racing_claims_have_one_winner(storage: Storage, study_id: int, url: str) -> None:
-    """Of processes that claim a study at once, one gets it and the others learn its pid."""
+    """Of processes that claim a study at once, one gets it and the other learns its pid."""
     program = (
         "import os\nstorage = open_storage(url)\n"
         f"present = storage.records.claim({study_id}, this_process(), 1.0, 30.0)\n"
         "print(os.getpid() if present is None else -present.pid, flush=True)\n"
         "sys.stdin.readline()"
     )
-    told = sorted(int(line) for line in race(program, url, 3))
+    told = sorted(int(line) for line in race(program, url, 2))
     assert told[-1] > 0
-    assert told[:-1] == [-told[-1]] * 2
+    assert told[:-1] == [-told[-1]]
 
 
 @given(st.integers(), st.floats(allow_nan=False), st.text())

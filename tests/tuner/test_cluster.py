@@ -1,0 +1,204 @@
+"""Lanes on a real, local Ray, shared by the tests of this file."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import optuna
+import psutil
+import pytest
+import ray
+from history import check_history
+from stubs import StubTrainer
+
+import tuner
+from tuner import cluster
+
+
+@pytest.fixture(scope="module")
+def room() -> Iterator[cluster.Room]:
+    """A local Ray of four logical CPUs, as `tuner launch` starts it."""
+    with cluster.connected(None, n_cpus=4) as found:
+        yield found
+
+
+pytestmark = pytest.mark.usefixtures("room")
+
+
+def rows(study: tuner.Study) -> list[tuple[Any, ...]]:
+    """What training decided about the trials."""
+    return [
+        (t.number, t.state, t.values, t.params, t.intermediate_values) for t in study.trials
+    ]
+
+
+def launch(url: str, **keys: Any) -> tuner.Study:
+    """A study of the stub trainer on Ray."""
+    given = {"trials": 30, "slots": 4, "lanes": 2, "storage": url} | keys
+    return tuner.launch(StubTrainer, **given)
+
+
+def test_two_lanes_share_a_study(url: str) -> None:
+    """Every trial ends once, and both lanes trained."""
+    study = launch(url, study="s")
+    assert len({lane["lane"] for lane in study.lanes()}) == 2
+    assert study.test["epoch"] == 9.0
+    check_history(url, "s", n_trials=30)
+
+
+def test_one_lane_on_ray_gives_the_trials_of_one_inline(url: str) -> None:
+    """The same seed on one lane gives bitwise the same history, inline and through Ray."""
+    keys = {"lanes": 1, "sampler": {"name": "tpe", "n_startup_trials": 5}}
+    on_ray = launch(url, study="ray", **keys)
+    inline = launch(url, study="inline", inline=True, **keys)
+    assert rows(on_ray) == rows(inline)
+
+
+def kill_lane_once(marker: Path) -> type[StubTrainer]:
+    """A trainer whose first process dies in its twelfth epoch, by SIGKILL."""
+
+    class Killed(StubTrainer):
+        n = 0
+
+        def cohort(self, structure: object) -> Any:
+            cohort = super().cohort(structure)
+            advance = cohort.advance
+
+            def dying() -> Any:
+                Killed.n += 1
+                if Killed.n == 12 and not marker.exists():
+                    marker.touch()
+                    os.kill(os.getpid(), signal.SIGKILL)
+                return advance()
+
+            cohort.advance = dying
+            return cohort
+
+    return Killed
+
+
+def test_a_killed_lane_is_replaced_and_its_trials_are_tried_again(
+    url: str, tmp_path: Path
+) -> None:
+    """After kill -9 of a lane the study ends complete, and says which attempts were lost."""
+    trainer = kill_lane_once(tmp_path / "killed")
+    study = tuner.launch(
+        trainer, trials=20, slots=3, lanes=1, storage=url, study="s", sampler={"name": "random"}
+    )
+    assert (tmp_path / "killed").exists()
+    assert study.counts["FAIL"] == 0
+    assert sum(lane.get("lost", 0) for lane in study.lanes()) > 0
+    check_history(url, "s", n_trials=20)
+    whole = tuner.launch(
+        StubTrainer, trials=20, slots=3, storage=url, sampler={"name": "random"}, inline=True
+    )
+    assert {t.number: t.params for t in study.trials} == {t.number: t.params for t in whole.trials}
+
+
+def test_an_objective_runs_on_a_lane(url: str) -> None:
+    """An unchanged Optuna objective reports, is pruned, and sets attributes through Ray."""
+
+    def objective(trial: optuna.Trial) -> float:
+        x = trial.suggest_float("x", 0.0, 1.0)
+        trial.set_user_attr("pid", os.getpid())
+        for step in range(4):
+            trial.report(x, step)
+            if trial.should_prune():
+                raise optuna.TrialPruned
+        return x
+
+    study = tuner.launch(objective, trials=12, lanes=2, storage=url, study="f")
+    assert os.getpid() not in {t.user_attrs["pid"] for t in study.trials}
+    check_history(url, "f", n_trials=12)
+
+
+def test_a_hanging_objective_is_ended_at_its_time_limit(url: str) -> None:
+    """A trial that never ends is FAIL (timeout), and its lane goes on with the others."""
+
+    def objective(trial: optuna.Trial) -> float:
+        if trial.number == 1:
+            threading.Event().wait()
+        return 1.0
+
+    study = tuner.launch(objective, trials=3, lanes=1, storage=url, trial_timeout_s=3.0)
+    assert [trial.state.name for trial in study.trials] == ["COMPLETE", "FAIL", "COMPLETE"]
+    assert study.failures()[0][1] == "timeout"
+
+
+def test_a_trainer_that_cannot_start_ends_the_study_with_its_error(url: str) -> None:
+    """An error in a lane's set-up is told, and nothing hangs."""
+
+    class Broken(StubTrainer):
+        """Works here, and not in a lane."""
+
+        def __init__(self, data: Any, device: str = "cpu", home: int = os.getpid()) -> None:
+            if os.getpid() != home:
+                raise ValueError("no such library")
+
+    study = tuner.launch(Broken, trials=3, lanes=1, storage=url)
+    assert "no such library" in str(study.ended)
+
+
+def test_a_signal_stops_lanes_and_leaves_a_study_to_resume(url: str) -> None:
+    """SIGINT during a run on Ray saves the rows; resumed, the trials are those of one left alone."""
+
+    class Slow(StubTrainer):
+        """A tenth of a second an epoch."""
+
+        def cohort(self, structure: object) -> Any:
+            cohort = super().cohort(structure)
+            advance = cohort.advance
+
+            def slowly() -> Any:
+                time.sleep(0.05)
+                return advance()
+
+            cohort.advance = slowly
+            return cohort
+
+    sent = []
+
+    def interrupt(snapshot: Any) -> None:
+        if snapshot.n_running and snapshot.n_complete + snapshot.n_pruned > 3 and not sent:
+            sent.append(os.kill(os.getpid(), signal.SIGINT))
+
+    keys = {"slots": 4, "lanes": 1, "trials": 30, "storage": url, "sampler": {"name": "random"}}
+    study = tuner.launch(Slow, study="s", on_progress=interrupt, **keys)
+    assert study.interrupted == "SIGINT"
+    assert study.state == "interrupted"
+    again = tuner.launch(StubTrainer, study="s", **keys)
+    whole = tuner.launch(StubTrainer, study="whole", inline=True, **keys)
+    assert rows(again) == rows(whole)
+    check_history(url, "s", n_trials=30)
+
+
+def test_ray_refuses_callers_without_the_token(room: cluster.Room) -> None:
+    """The local Ray runs with token authentication, without a dashboard or client server."""
+    assert os.environ["RAY_AUTH_MODE"] == "token"
+    assert len(os.environ["RAY_AUTH_TOKEN"]) >= 64
+    listening = {
+        connection.laddr.port
+        for process in psutil.Process().children(recursive=True)
+        for connection in process.net_connections(kind="tcp")
+        if connection.status == psutil.CONN_LISTEN
+    }
+    assert 8265 not in listening
+    assert 10001 not in listening
+    address = ray.get_runtime_context().gcs_address
+    code = (
+        "import os, sys; os.environ['RAY_AUTH_TOKEN'] = 'f' * 64\n"
+        "from ray._raylet import GcsClient\n"
+        f"GcsClient(address={address!r}).get_all_node_info(timeout=10)\n"
+    )
+    import subprocess
+    import sys
+
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.returncode != 0
+    assert "InvalidAuthToken" in done.stderr
