@@ -7,7 +7,7 @@ from collections.abc import Hashable
 from typing import Any, ClassVar, NoReturn, cast
 
 import yaml
-from yaml.events import AliasEvent, Event
+from yaml.events import Event
 from yaml.nodes import MappingNode, Node, ScalarNode
 
 MAX_DEPTH = 64
@@ -94,7 +94,7 @@ class _Loader(yaml.SafeLoader):
     def compose_node(self, parent: Node | None, index: Any) -> Node | None:
         """The next node, unless it uses what no spec needs."""
         event = cast(Event, self.peek_event())  # type: ignore[no-untyped-call]
-        if isinstance(event, AliasEvent) or getattr(event, "anchor", None) is not None:
+        if getattr(event, "anchor", None) is not None:
             _refuse("aliases and anchors (*name, &name) are not read", event.start_mark)
         tag = getattr(event, "tag", None)
         if tag is not None:

@@ -39,6 +39,7 @@ TURNS_PER_STEP_S = 1.0
 POLL_S = 0.25
 BEAT_S = 1.0
 LEDGER_TIMEOUT_S = 120.0
+LANES_TIMEOUT_S = 30.0
 
 _SETTINGS = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -158,6 +159,9 @@ def run(
         except RayActorError as error:
             text = f"study '{plan.study}': the ledger's process died ({type(error).__name__})"
             raise TunerError(f"{text}; go on with: tuner resume") from error
+        except TunerError:
+            lanes.join(LANES_TIMEOUT_S)
+            raise
         except KeyboardInterrupt:
             ray.get(host.close.remote(), timeout=LEDGER_TIMEOUT_S)
         finally:
@@ -213,7 +217,7 @@ class LedgerHost:
         self._storage = open_storage(url)
         self._storage.records.claim(plan.study_id, owner)
         self._ledger = Ledger(self._storage, plan, owner)
-        self._fatal: StorageError | None = None
+        self._fatal: TunerError | None = None
 
     def ready(self) -> None:
         """Answers once the ledger is there."""
@@ -243,11 +247,11 @@ class LedgerHost:
         return self._ledger.beat(lane, session)
 
     def lane_failed(self, lane: int, error: str) -> None:
-        """As `Ledger.lane_failed`."""
-        self._ledger.lane_failed(lane, error)
+        """A lane could not even start; without lanes the study cannot go on."""
+        self._fatal = TunerError(f"lane {lane}: cannot start: {error}")
 
     def tick(self) -> Snapshot:
-        """As `Ledger.tick`; raises what made the database fail."""
+        """As `Ledger.tick`; raises what ended the study."""
         if self._fatal is not None:
             raise self._fatal
         return self._ledger.tick()
@@ -280,7 +284,10 @@ class RayLane(tune.Trainable):
             return
         session = self._lane.info.session
         threading.Thread(target=_beat, args=(host, number, session), daemon=True).start()
-        self._lane.start()
+        try:
+            self._lane.start()
+        except RayActorError:
+            self._lane = None
 
     def step(self) -> dict[str, Any]:
         """As many turns as fill about a second."""

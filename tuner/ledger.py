@@ -43,6 +43,9 @@ ENDED = "tuner:ended"
 
 STOP_POLL_S = 1.0
 
+GRACE_S = 10.0
+"""What lanes have, after a stop, to end their epoch and save their rows."""
+
 
 class Ledger:
     """The study's book-keeper, sampler and judge; one exchange is one unit of work.
@@ -93,9 +96,11 @@ class Ledger:
         self._pending = recovered.pending
         self._n_before = recovered.n_finished
         self.resumed = recovered.summary
+        if self.resumed is not None:
+            self._judge.events.append(self.resumed)
         self.functions = FunctionDesk(storage, self._study, self._book, pruner, self._seed)
         self._lanes: dict[int, LaneEntry] = {}
-        self._saving = False
+        self._stopped: float | None = None
         self._ending: str | None = None
 
     def join(self, info: LaneInfo) -> Welcome:
@@ -109,6 +114,8 @@ class Ledger:
             if info.lane in self._lanes:
                 self._lose(info.lane, "lane lost")
             self._lanes[info.lane] = LaneEntry(info, seen=now, exchanged=now)
+            if self._is_stopping:
+                return Welcome(answer=Answer(state="done"))
             queued = self._book.queued()
             later = [ticket for ticket in queued if ticket.trial_id in self._pending]
             rows = [ticket for ticket in queued if ticket.trial_id not in self._pending]
@@ -151,11 +158,6 @@ class Ledger:
         entry.seen = self._clock()
         return True
 
-    def lane_failed(self, lane: int, error: str) -> None:
-        """A lane could not even start; without lanes the study cannot go on."""
-        self._ending = f"lane {lane} could not start: {error.strip().splitlines()[-1]}"
-        self._judge.events.append(self._ending)
-
     def tick(self) -> Snapshot:
         """Renews the ownership, ends what ran out of time, and returns the study as it is now."""
         now = self._clock()
@@ -167,6 +169,7 @@ class Ledger:
             self._beaten = now
             self._records.beat(self._plan.study_id, self._owner)
         self._end_overdue(now)
+        self._end_unheeding(now)
         for number, entry in self._lanes.items():
             if now - entry.seen > self._plan.spec.lease_s and self._book.of_lane(number):
                 with self._storage.unit():
@@ -176,8 +179,8 @@ class Ledger:
 
     def stop(self, reason: str) -> None:
         """No lane goes on after its next exchange; rows are saved and handed back."""
-        if not self._saving:
-            self._saving = True
+        if self._stopped is None:
+            self._stopped = self._clock()
             self._judge.events.append(reason)
 
     def close(self) -> None:
@@ -264,8 +267,12 @@ class Ledger:
             best=self._judge.best_until(ticket, ticket.start_epoch),
         )
 
+    @property
+    def _is_stopping(self) -> bool:
+        return self._stopped is not None or self._ending is not None
+
     def _state(self, lane: int) -> AnswerState:
-        if self._saving or self._ending is not None:
+        if self._is_stopping:
             return "save"
         if self._book.of_lane(lane):
             return "go"
@@ -297,6 +304,19 @@ class Ledger:
                     entry.condemned = True
                     self._lose(ticket.lane, "lane ended: a trial in it ran out of time")
 
+    def _end_unheeding(self, now: float) -> None:
+        """A lane that has not come to its next exchange a while after the stop is ended.
+
+        Its trials go on from their last checkpoint, functions from their start, uncharged.
+        """
+        if self._stopped is None or now - self._stopped < GRACE_S:
+            return
+        for number, entry in self._lanes.items():
+            if entry.exchanged < self._stopped and not entry.condemned:
+                entry.condemned = True
+                with self._storage.unit():
+                    self._hand_back(number)
+
     def _snapshot(self, now: float) -> Snapshot:
         counts, spec = self._judge.counts, self._plan.spec
         elapsed = now - self._began
@@ -307,7 +327,7 @@ class Ledger:
         events, self._judge.events[:] = tuple(self._judge.events), []
         return Snapshot(
             study=self._plan.study,
-            state="stopping" if self._saving or self._ending else "running",
+            state="stopping" if self._is_stopping else "running",
             budget=spec.trials,
             n_complete=counts["complete"],
             n_pruned=counts["pruned"],

@@ -62,6 +62,9 @@ def run_inline(work: Work) -> str | None:
                     ticked = time.monotonic()
                     _show(work, ledger.tick())
             _show(work, ledger.tick())
+        except KeyboardInterrupt:
+            if interruptions.received is None:
+                raise
         finally:
             ledger.close()
     return interruptions.received

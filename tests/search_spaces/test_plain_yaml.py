@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from space_strategies import choices
 
@@ -22,6 +22,7 @@ plain = st.recursive(
 
 @settings(max_examples=50, deadline=None)
 @given(value=plain)
+@example(value={"\x85": "\u2028"})
 def test_what_is_written_is_read(value: object) -> None:
     """Plain values come back equal and of the same types, text that looks like a number too."""
     text = dump_yaml(value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import pickle
 import subprocess
 import sys
@@ -193,6 +194,32 @@ def test_conditions_that_cannot_hold_are_refused(axes: dict[str, Any], text: str
     """A condition must name an earlier axis and a value it can take; contradictions are found."""
     (problem,) = problems_of(lambda: Space(axes))
     assert text in problem
+
+
+conditions = st.dictionaries(
+    st.integers(0, 3), st.lists(st.sampled_from("xyz"), min_size=1, max_size=2, unique=True)
+)
+
+
+@settings(max_examples=50, deadline=None)
+@given(whens=st.lists(conditions, min_size=4, max_size=4))
+def test_impossible_conditions_are_exactly_those_never_met(whens: list[Any]) -> None:
+    """A space is refused if and only if some axis is present at no point at all."""
+    axes = {
+        f"a{i}": Categorical(["x", "y", "z"], when={f"a{j}": when[j] for j in when if j < i})
+        for i, when in enumerate(whens)
+    }
+    present = set()
+    for point in itertools.product("xyz", repeat=4):
+        held: dict[str, str] = {}
+        for (name, axis), value in zip(axes.items(), point, strict=True):
+            if all(held.get(parent) in values for parent, values in axis.conditions.items()):
+                held[name] = value
+        present |= set(held)
+    if present == set(axes):
+        assert Space(axes)
+    else:
+        assert "when can never hold" in problems_of(lambda: Space(axes))[0]
 
 
 def test_cycles_are_named() -> None:

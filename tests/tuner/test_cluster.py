@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -33,9 +35,7 @@ pytestmark = pytest.mark.usefixtures("room")
 
 def rows(study: tuner.Study) -> list[tuple[Any, ...]]:
     """What training decided about the trials."""
-    return [
-        (t.number, t.state, t.values, t.params, t.intermediate_values) for t in study.trials
-    ]
+    return [(t.number, t.state, t.values, t.params, t.intermediate_values) for t in study.trials]
 
 
 def launch(url: str, **keys: Any) -> tuner.Study:
@@ -83,9 +83,7 @@ def kill_lane_once(marker: Path) -> type[StubTrainer]:
     return Killed
 
 
-def test_a_killed_lane_is_replaced_and_its_trials_are_tried_again(
-    url: str, tmp_path: Path
-) -> None:
+def test_a_killed_lane_is_replaced_and_its_trials_are_tried_again(url: str, tmp_path: Path) -> None:
     """After kill -9 of a lane the study ends complete, and says which attempts were lost."""
     trainer = kill_lane_once(tmp_path / "killed")
     study = tuner.launch(
@@ -131,6 +129,28 @@ def test_a_hanging_objective_is_ended_at_its_time_limit(url: str) -> None:
     assert study.failures()[0][1] == "timeout"
 
 
+def test_an_objective_that_does_not_heed_a_stop_is_ended(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After Ctrl-C a long objective is ended within seconds, and its trial waits uncharged."""
+
+    def objective(trial: optuna.Trial) -> float:
+        if trial.number == 1:
+            threading.Event().wait()
+        return 1.0
+
+    sent: list[None] = []
+
+    def interrupt(snapshot: Any) -> None:
+        if snapshot.n_complete == 1 and not sent:
+            sent.append(os.kill(os.getpid(), signal.SIGTERM))
+
+    study = tuner.launch(objective, trials=3, lanes=1, storage=url, on_progress=interrupt)
+    assert study.interrupted == "SIGTERM"
+    assert study.counts["RUNNING"] == 1
+    assert study.lanes()[0]["interrupted"] == 1
+
+
 def test_a_trainer_that_cannot_start_ends_the_study_with_its_error(url: str) -> None:
     """An error in a lane's set-up is told, and nothing hangs."""
 
@@ -141,12 +161,13 @@ def test_a_trainer_that_cannot_start_ends_the_study_with_its_error(url: str) -> 
             if os.getpid() != home:
                 raise ValueError("no such library")
 
-    study = tuner.launch(Broken, trials=3, lanes=1, storage=url)
-    assert "no such library" in str(study.ended)
+    with pytest.raises(tuner.TunerError, match=r"lane 0: cannot start: .*no such library"):
+        tuner.launch(Broken, trials=3, lanes=1, storage=url, study="s")
+    assert tuner.load("s", storage=url).state == "empty"
 
 
 def test_a_signal_stops_lanes_and_leaves_a_study_to_resume(url: str) -> None:
-    """SIGINT during a run on Ray saves the rows; resumed, the trials are those of one left alone."""
+    """SIGINT on Ray saves the rows; resumed, the trials are those of a study left alone."""
 
     class Slow(StubTrainer):
         """A tenth of a second an epoch."""
@@ -196,9 +217,8 @@ def test_ray_refuses_callers_without_the_token(room: cluster.Room) -> None:
         "from ray._raylet import GcsClient\n"
         f"GcsClient(address={address!r}).get_all_node_info(timeout=10)\n"
     )
-    import subprocess
-    import sys
-
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False
+    )
     assert done.returncode != 0
     assert "InvalidAuthToken" in done.stderr

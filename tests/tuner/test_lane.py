@@ -100,7 +100,7 @@ def test_a_verdict_on_an_earlier_attempt_leaves_the_row_alone(tmp_path: Path) ->
 
 
 def test_weights_to_keep_are_those_of_the_last_epoch(tmp_path: Path) -> None:
-    """The file of a kept row holds its state at the epoch it was stopped at, nothing else is left."""
+    """The file of a kept row holds its state at its last epoch; no other file is left."""
     path = tmp_path / "weights" / "w.safetensors"
     script = Script(
         Welcome(answer=Answer(trials=(assignment(1, epochs=2),))),

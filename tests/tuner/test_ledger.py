@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from optuna.trial import TrialState
 from stubs import Clock, Direct, StubTrainer, lane_info
 
-from search_spaces import Categorical, Space
 from trials.data import load as load_data
 from tuner.lane import Keeping, Lane
 from tuner.launching import create
@@ -113,7 +112,7 @@ def test_freed_slots_are_filled_at_once(bench: Bench) -> None:
     ledger = bench.ledger()
     connection = Direct(ledger)
     lane = bench.lane(ledger)
-    lane._connection = connection  # noqa: SLF001 - listens in on the lane
+    lane._connection = connection
     lane.run()
     n_started = 4
     for turn, answer in zip(connection.turns, connection.answers, strict=True):
@@ -275,7 +274,7 @@ def test_a_clock_is_needed_for_nothing_but_leases(bench: Bench) -> None:
         bench.clock.now += 20.0
         assert ledger.beat(0, "s0")
         ledger.tick()
-    assert len(ledger._book.live) == 4  # noqa: SLF001 - the attempts themselves
+    assert len(ledger._book.live) == 4
 
 
 @pytest.mark.parametrize(

@@ -59,7 +59,6 @@ def fit_scaling(kind: ScalingKind, x_train: Floats) -> Scaling:
         shift, scale = low, high - low
     else:
         raise ValueError(f"input_scaling: unknown kind {kind!r}; none, standardize, minmax")
-    # compared by range: the deviation of a constant column may be off zero by rounding
-    scale = np.where((high - low > 0) & (scale > SMALLEST_SCALE), scale, 1.0)
+    scale = np.minimum(np.where(scale > SMALLEST_SCALE, scale, 1.0), np.finfo(np.float32).max)
     shape = low.shape if x_train.ndim == 2 else (1,) * (x_train.ndim - 1)
     return Scaling(shift.astype(np.float32).reshape(shape), scale.astype(np.float32).reshape(shape))

@@ -8,7 +8,6 @@ import click
 
 from tuner.cli import dashboard, files, running, studies, tables
 from tuner.cli.terminal import complain
-import optuna
 from tuner.errors import InputError, TunerError
 
 INTERRUPTED = 130

@@ -41,6 +41,17 @@ def test_standardize_and_minmax_by_column() -> None:
     assert (fit_scaling("none", x).apply(x) == x).all()
 
 
+@pytest.mark.parametrize("kind", ["standardize", "minmax"])
+def test_extreme_columns_stay_finite(kind: str) -> None:
+    """Columns of the least and of the greatest float32 numbers have a finite scale above 0."""
+    top = np.finfo(np.float32).max
+    x = np.array([[0, -top], [1e-44, top]], dtype=np.float32)
+    scaling = fit_scaling(kind, x)
+    assert np.isfinite(scaling.scale).all()
+    assert scaling.scale[0] == 1
+    assert np.isfinite(scaling.apply(x + 0)).all()
+
+
 def test_images_share_one_scale() -> None:
     """All pixels of images are scaled alike, so that a dark corner is not blown up."""
     x = np.random.default_rng(0).uniform(0, 1, (50, 1, 4, 4)).astype(np.float32)

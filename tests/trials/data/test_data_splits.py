@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from trials.data.splits import IMAGES, TABLE, split
+from trials.data.splits import IMAGES, TABLE, Shares, split
 
 seeds = st.integers(0, 2**31)
 
@@ -50,6 +50,14 @@ def test_given_test_part_leaves_each_class_to_train_and_validate(
     parts = split(len(y), y, TABLE, seed, n_test=7)
     for part in (parts.train, parts.validation):
         assert set(y[part]) == set(range(len(counts)))
+
+
+def test_large_shares_leave_samples_to_train() -> None:
+    """Parts that take nearly all leave one sample of each class to those that come after."""
+    y = np.repeat(np.arange(4), 3)
+    parts = split(12, y, Shares(0.6, 0.9), 0)
+    for part in (parts.train, parts.validation, parts.test):
+        assert np.bincount(y[part]).tolist() == [1, 1, 1, 1]
 
 
 def test_ten_thousand_images_split_8_1_1() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from trials.data import DataError, Dataset, load
@@ -153,6 +153,7 @@ def test_quotes_marks_and_gzip(tmp_path: Path) -> None:
 
 @settings(max_examples=30, deadline=None)
 @given(row=st.integers(0, 29), value=st.floats(-1e6, 1e6, width=32), seed=st.integers(0, 99))
+@example(row=0, value=-0.0, seed=0)
 def test_fingerprint_follows_content_only(
     tmp_path_factory: pytest.TempPathFactory, row: int, value: float, seed: int
 ) -> None:

@@ -59,6 +59,7 @@ def test_what_optuna_cannot_hold_is_left_out() -> None:
             TrialRecord(2, "FAIL", (math.inf,)),
             TrialRecord(3, "RUNNING"),
             TrialRecord(4, "WAITING"),
+            TrialRecord(5, "COMPLETE", (2.0,), {"y": 0.5, "other": 1}),
         ),
         {
             "x": FloatDistribution(0, 1),
@@ -67,8 +68,16 @@ def test_what_optuna_cannot_hold_is_left_out() -> None:
         },
     )
     frozen = frozen_trials(study)
-    assert [t.state.name for t in frozen] == ["FAIL", "COMPLETE", "FAIL", "RUNNING", "WAITING"]
+    assert [t.state.name for t in frozen] == [
+        "FAIL",
+        "COMPLETE",
+        "FAIL",
+        "RUNNING",
+        "WAITING",
+        "COMPLETE",
+    ]
     assert frozen[1].params == {"y": 0.25}
+    assert frozen[5].params == {"y": 0.5}
     assert optuna_study(study).best_value == 1.0
 
 

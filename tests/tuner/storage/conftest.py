@@ -9,7 +9,7 @@ from pathlib import Path
 import optuna
 import pytest
 from optuna.storages import RDBStorage
-from storage_databases import Clock, optuna_storage, run_sql
+from storage_databases import Clock, optuna_storage, run_sql, stop_process
 
 from tuner.storage import Storage, open_storage
 from tuner.storage.engine import Database
@@ -29,13 +29,13 @@ def clock() -> Clock:
 def postgresql_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a PostgreSQL that lives as long as the tests."""
     pgserver = pytest.importorskip("pgserver")
-    server = pgserver.get_server(tmp_path_factory.mktemp("postgresql"), cleanup_mode="delete")
+    server = pgserver.get_server(tmp_path_factory.mktemp("postgresql"), cleanup_mode=None)
     # These databases need not survive a power cut.
     for setting in ("fsync = off", "full_page_writes = off", "synchronous_commit = off"):
         run_sql(server.get_uri(), f"ALTER SYSTEM SET {setting}")
     run_sql(server.get_uri(), "SELECT pg_reload_conf()")
     yield server.get_uri()
-    server.cleanup()
+    stop_process(server.get_pid())
 
 
 @pytest.fixture(scope="session")

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
+import time
 
+import psutil
 import sqlalchemy
 import sqlalchemy.pool
 from optuna.storages import RDBStorage
@@ -34,6 +38,19 @@ def run_sql(url: str, command: str) -> None:
     with engine.connect() as connection:
         connection.execute(sqlalchemy.text(command))
     engine.dispose()
+
+
+def stop_process(pid: int) -> None:
+    """The server has shut down and its files are closed.
+
+    `pg_ctl stop` would wait a minute for the process to be reaped where nobody reaps it.
+    """
+    process = psutil.Process(pid)
+    process.send_signal(signal.SIGINT)
+    until = time.monotonic() + 30
+    while process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
+        assert time.monotonic() < until
+        os.sched_yield()
 
 
 def race(program: str, url: str, n: int) -> list[str]:
