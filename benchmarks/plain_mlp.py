@@ -34,7 +34,7 @@ def tensors(seed: int = 0) -> tuple[torch.Tensor, ...]:
     scaling = fit_scaling("standardize", data.train.x)
     parts = []
     for part in (data.train, data.validation):
-        x = ((part.x - scaling.shift) * scaling.scale).astype(np.float32)
+        x = scaling.apply(part.x).astype(np.float32)
         parts += [torch.from_numpy(x), torch.from_numpy(part.y)]
     return tuple(parts)
 

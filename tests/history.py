@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections import Counter, defaultdict
 from pathlib import Path
@@ -55,7 +56,7 @@ def _check_trial(trial, attempts, max_retries) -> None:
     outcomes = Counter(attempt.outcome for attempt in attempts)
     assert outcomes[None] <= 1, f"I4: {where} has several living attempts"
     assert outcomes["lost"] <= max_retries + 1, f"I6: {where} was retried too often"
-    for before, after in zip(attempts, attempts[1:], strict=False):
+    for before, after in itertools.pairwise(attempts):
         assert after.predecessor == before.token, f"I6: {where} does not name its predecessor"
     ended = [a.outcome for a in attempts if a.outcome in {"complete", "pruned", "failed"}]
     if trial.state.is_finished():

@@ -11,7 +11,7 @@ import torch
 
 from search_spaces import Categorical, Float, Space
 from trials.contract import Objective, Progress, Row, RowState
-from trials.data import Dataset, DataError
+from trials.data import DataError, Dataset
 from tuner.messages import Answer, LaneInfo, Turn, Welcome
 
 SPACE = Space(x=Float(-1.0, 1.0), kind=Categorical(["a", "b"]))
@@ -86,6 +86,10 @@ class StubTrainer:
     def space(self) -> Space:
         return SPACE
 
+    @property
+    def domain(self) -> Space:
+        return Space(x=Float(-10.0, 10.0), kind=Categorical(["a", "b", "nan", "boom"]))
+
     def structure(self, params: Mapping[str, Any]) -> str:
         return str(params.get("kind"))
 
@@ -112,7 +116,7 @@ class Direct:
     def join(self, info: LaneInfo) -> Welcome:
         return self.ledger.join(info)
 
-    def exchange(self, turn: Turn) -> "Given":
+    def exchange(self, turn: Turn) -> Given:
         self.turns.append(turn)
         self.answers.append(self.ledger.exchange(turn))
         return Given(self.answers[-1])

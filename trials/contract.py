@@ -110,7 +110,11 @@ class Trainer(Protocol):
 
     @property
     def space(self) -> Space:
-        """The ready space; a spec may override its axes but not add others."""
+        """The ready space; a spec may override its axes and add others of `domain`."""
+
+    @property
+    def domain(self) -> Space:
+        """Every axis there is, with all the values it may take; no conditions."""
 
     def structure(self, params: Mapping[str, Any]) -> Hashable:
         """Trials whose structures are equal can share a cohort."""

@@ -6,8 +6,6 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from safetensors.torch import load_file, save_file
-
 if TYPE_CHECKING:
     from trials.contract import RowState
 
@@ -18,6 +16,8 @@ def write_state(path: Path, state: RowState) -> None:
     Raises:
         OSError: The file cannot be written; its name is in the error.
     """
+    from safetensors.torch import save_file  # imports torch, which readers of studies need not
+
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
@@ -33,4 +33,6 @@ def read_state(path: Path) -> RowState:
     Raises:
         OSError: The file is missing or unreadable.
     """
+    from safetensors.torch import load_file
+
     return load_file(path)

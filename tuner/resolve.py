@@ -139,7 +139,7 @@ def _with_trainer(
             "epochs": spec.epochs or trainer_class.default_epochs,
             "value": spec.value or trainer_class.default_value,
             "pruner": spec.pruner or PrunerSpec(name="asha" if len(objectives) == 1 else "none"),
-            "space": space.to_plain(),
+            "space": _plain_space(space, trainer.space),
             "objectives": _stored(objectives),
         }
     )
@@ -223,16 +223,52 @@ def _make_trainer(
 
 def _override(trainer: Trainer, given: Space | None, spec: Spec, problems: list[str]) -> Space:
     """The trainer's space with the axes that were asked for; the ready one if they are wrong."""
-    from search_spaces import SpaceError
+    from search_spaces import Categorical, SpaceError
 
     changes = given.to_plain() if given is not None else spec.space
     if not changes:
         return trainer.space
+    domain = trainer.domain
+    words = {n: axis.choices for n, axis in domain.items() if isinstance(axis, Categorical)}
+    completed = _completed(changes, trainer.space.to_plain())
+    strays = _strays(completed, domain)
+    problems += [problem for found in strays.values() for problem in found]
+    rest = {name: plain for name, plain in completed.items() if name not in strays}
     try:
-        return trainer.space.override(_completed(changes, trainer.space.to_plain()))
+        return trainer.space.override(rest, closed=False, choices=words)
     except SpaceError as error:
         problems += error.problems
         return trainer.space
+
+
+def _strays(changes: Mapping[str, Any], domain: Space) -> dict[str, list[str]]:
+    """Axis -> what of it is beyond a trainer's axes and values, of axes that can be read."""
+    from search_spaces import Space, SpaceError
+    from search_spaces.domains import outside
+
+    strays = {}
+    for name, plain in changes.items():
+        free = plain
+        if isinstance(plain, Mapping):
+            free = {key: value for key, value in plain.items() if key != "when"}
+        try:
+            found = outside(Space.from_plain({name: free}), domain, "space")
+        except SpaceError:
+            continue  # the override says what is wrong with it
+        if found:
+            strays[name] = found
+    return strays
+
+
+def _plain_space(space: Space, ready: Space) -> dict[str, Any]:
+    """`space` so that it gives itself again when it is put over `ready`."""
+    plain = space.to_plain()
+    for name, axis in space.items():
+        if name in ready and ready[name].conditions and not axis.conditions:
+            own = plain[name]
+            own = own if isinstance(own, Mapping) else {"type": "constant", "value": own}
+            plain[name] = {**own, "when": None}
+    return plain
 
 
 def _completed(changes: Mapping[str, Any], ready: Mapping[str, Any]) -> dict[str, Any]:

@@ -45,6 +45,12 @@ class StandInTrainer:
     default_data: ClassVar[str] = "digits"
     objectives = (Objective("loss", "minimize"), Objective("accuracy", "maximize"))
     space = SPACE
+    domain = Space(
+        learning_rate=Float(1e-9, 10),
+        units=Int(1, 200_000),
+        loss=Categorical(["mse", "mae"]),
+        dropout=Float(0, 0.9),
+    )
 
     def __init__(self, data, device):
         if data.source == "wrong":
@@ -309,3 +315,33 @@ def test_what_is_no_trainer_is_refused(name, part):
     """An import string must lead to a trainer class."""
     with pytest.raises(InputError, match=part):
         load_trainer(name)
+
+
+def test_an_axis_beyond_the_ready_space_is_taken_from_the_trainers_domain():
+    """A trainer's axis that is not searched by default may be asked for; the result is stored."""
+    found = resolve(spec(space={"dropout": 0.5, "units": {"type": "int", "low": 1, "high": 300}}))
+    assert found.space["dropout"].contains(0.5)
+    assert found.spec.space["units"]["high"] == 300
+
+
+def test_values_that_a_trainer_cannot_train_with_are_refused_together():
+    """Unknown axes, values out of the domain and wrong words give one line each."""
+    wrong = {"dropout": 1.5, "loss": "hinge", "unit": 3, "units": 0}
+    with pytest.raises(InputError) as caught:
+        resolve(spec(space=wrong))
+    assert [problem.split(":")[0] for problem in caught.value.problems] == [
+        "space.dropout",
+        "space.loss",
+        "space",
+        "space.units",
+    ]
+
+
+def test_a_condition_that_was_removed_stays_removed(monkeypatch):
+    """A stored space without a condition of the ready one resolves to itself."""
+    ready = Space(SPACE | {"dropout": Float(0, 0.5, when={"loss": "mse"})})
+    monkeypatch.setattr(StandInTrainer, "space", ready)
+    changes = {"dropout": {"type": "float", "low": 0.0, "high": 0.5, "when": None}}
+    once = resolve(spec(space=changes))
+    assert not once.space["dropout"].conditions
+    assert resolve(once.spec).space == once.space

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Literal
 import torch
 from torch import Tensor
 
-from search_spaces import Space
+from search_spaces import Categorical, Float, Int, Space
 from search_spaces.gans import VECTOR_GAN as SPACE
 from trials.contract import Objective, Row, RowState
 from trials.data import DataError, Dataset, Part
@@ -55,6 +55,23 @@ class Settings:
         """The optimizer of a player."""
         ratio = self.discriminator_ratio if player == "discriminator" else 1.0
         return Rule("adam", self.learning_rate * ratio, beta1=self.beta1, beta2=self.beta2)
+
+
+DOMAIN = Space(
+    learning_rate=Float(1e-12, 1e3),
+    discriminator_ratio=Float(1e-6, 1e6),
+    beta1=Float(0.0, 0.999999),
+    beta2=Float(0.0, 0.999999),
+    units=Int(1, 16384),
+    layers=Int(1, 64),
+    latent=Int(1, 4096),
+    batch_size=Int(1, 2**20),
+    activation=Categorical(tuple(ACTIVATIONS)),
+    loss=Categorical(("minimax", "non_saturating")),
+    discriminator_steps=Int(1, 100),
+    label_smoothing=Float(0.0, 0.999),
+)
+"""What may be asked for, far beyond what is worth trying."""
 
 
 @dataclass(frozen=True)
@@ -104,6 +121,11 @@ class VectorGAN:
     def space(self) -> Space:
         """The ready space."""
         return SPACE
+
+    @property
+    def domain(self) -> Space:
+        """Every axis of `Settings` with all its values."""
+        return DOMAIN
 
     def structure(self, params: Mapping[str, Any]) -> Shape:
         """Trials of equal depth, buckets, batch size and discriminator steps share a cohort."""

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, get_args
 
 import torch
 from torch import Tensor
 
-from search_spaces import Space
+from search_spaces import Categorical, Float, Int, Space
 from search_spaces.deep_networks import MLP as SPACE
 from trials.contract import Objective, Row, RowState
 from trials.data import Dataset
@@ -18,10 +18,10 @@ from trials.stacked.activations import ACTIVATIONS, spans
 from trials.stacked.batches import Order, pieces
 from trials.stacked.cohort import StackedCohort, Vectors, by_row, fitted
 from trials.stacked.dropout import Dropout
-from trials.stacked.initializers import draw_perceptron
+from trials.stacked.initializers import INITIALIZERS, draw_perceptron
 from trials.stacked.layout import Layout, width_bucket
 from trials.stacked.noise import generator
-from trials.stacked.optimizers import Rule, Updates
+from trials.stacked.optimizers import FAMILIES, Rule, Updates
 from trials.stacked.perceptron import Perceptron, Views
 from trials.stacked.schedules import SCHEDULES
 from trials.stacked.settings import settings_of
@@ -61,6 +61,28 @@ class Settings:
     def rule(self) -> Rule:
         """The optimizer's part."""
         return Rule(**{field.name: getattr(self, field.name) for field in fields(Rule)})
+
+
+DOMAIN = Space(
+    learning_rate=Float(1e-12, 1e6),
+    optimizer=Categorical(FAMILIES),
+    momentum=Float(0.0, 1.0),
+    nesterov=Categorical((False, True)),
+    beta1=Float(0.0, 0.999999),
+    beta2=Float(0.0, 0.999999),
+    epsilon=Float(1e-30, 1.0),
+    dropout=Float(0.0, 0.99),
+    l1=Float(0.0, 1e6),
+    l2=Float(0.0, 1e6),
+    units=Int(1, 16384),
+    layers=Int(0, 64),
+    batch_size=Int(1, 2**20),
+    activation=Categorical(tuple(ACTIVATIONS)),
+    initializer=Categorical(tuple(INITIALIZERS)),
+    schedule=Categorical(tuple(SCHEDULES)),
+    input_scaling=Categorical(get_args(ScalingKind)),
+)
+"""What may be asked for, far beyond what is worth trying."""
 
 
 @dataclass(frozen=True)
@@ -103,6 +125,11 @@ class MLP:
     def space(self) -> Space:
         """The ready space."""
         return SPACE
+
+    @property
+    def domain(self) -> Space:
+        """Every axis of `Settings` with all its values."""
+        return DOMAIN
 
     def structure(self, params: Mapping[str, Any]) -> Shape:
         """Trials of equal depth, batch size and bucket of units can share a cohort."""

@@ -11,8 +11,8 @@ import plotly.graph_objects as go
 
 from tuner.report import facts, scales, text, theme
 from tuner.report.data import StudyRecord, TrialRecord
+from tuner.report.drawing import Drawing, join, new_figure, objective_title, time_unit, value_layout
 from tuner.report.facts import UndrawableError
-from tuner.report.figures import Drawing, join, new_figure, objective_title, time_unit, value_layout
 from tuner.report.progress_data import axis_notes
 from tuner.report.scales import ValueAxis
 

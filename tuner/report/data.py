@@ -172,7 +172,7 @@ def _accepted(study: StudyRecord, params: Mapping[str, Any]) -> dict[str, Any]:
     """The parameters that Optuna can hold: all at once, or one by one where some are wrong."""
     known = {name: value for name, value in params.items() if name in study.distributions}
     if _is_accepted(study, known):
-        return dict(params)
+        return known
     return {name: value for name, value in known.items() if _is_accepted(study, {name: value})}
 
 

@@ -12,7 +12,7 @@ from plotly.subplots import make_subplots
 
 from tuner.report import facts, parameter_data, text, theme
 from tuner.report.data import StudyRecord
-from tuner.report.figures import Drawing, join, new_figure, objective_title, value_layout
+from tuner.report.drawing import Drawing, join, new_figure, objective_title, value_layout
 from tuner.report.parameter_data import Evaluator, Line, Parallel, Slice, Slices
 from tuner.report.scales import ParameterAxis, ValueAxis
 from tuner.report.theme import LIGHT

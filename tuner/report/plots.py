@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
     from tuner.report.data import StudyRecord
-    from tuner.report.figures import Drawing
+    from tuner.report.drawing import Drawing
     from tuner.report.parameter_data import Evaluator
 
 
@@ -70,9 +70,9 @@ class Plots:
         return self._figure(figures.pareto)
 
     def _figure(self, draw: Callable[[StudyRecord], Drawing]) -> Figure:
-        from tuner.report import figures
+        from tuner.report import drawing
 
         try:
             return draw(self._record_source()).titled()
         except UndrawableError as reason:
-            return figures.empty(str(reason))
+            return drawing.empty(str(reason))

@@ -9,8 +9,8 @@ from typing import Literal
 
 from tuner.report import comparison, facts, figures, parameter_figures, progress_data, tables, text
 from tuner.report.data import STATE_WORDS, StudyRecord
+from tuner.report.drawing import Drawing
 from tuner.report.facts import UndrawableError
-from tuner.report.figures import Drawing
 from tuner.report.text import escaped
 
 N_METRICS = 6

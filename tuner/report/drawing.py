@@ -1,0 +1,124 @@
+"""Hides what all figures share: the words around them, the template, axes of values and time."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import plotly.graph_objects as go
+
+from tuner.report import text, theme
+from tuner.report.data import StudyRecord
+from tuner.report.scales import ValueAxis
+from tuner.report.theme import LIGHT
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A figure with the words around it.
+
+    Attributes:
+        title: A few words.
+        caption: What the figure shows and what it leaves out.
+        figure: Without a title of its own.
+    """
+
+    title: str
+    caption: str
+    figure: go.Figure
+
+    def titled(self) -> go.Figure:
+        """A copy of the figure that carries title and caption itself, for notebooks."""
+        figure = go.Figure(self.figure)
+        top = (figure.layout.margin.t or 0) + 56
+        lines = "<br>".join(text.label(line, 400) for line in _wrapped(self.caption))
+        figure.update_layout(
+            title={
+                "text": f"{text.label(self.title, 80)}<br><sup>{lines}</sup>",
+                "x": 0,
+                "xref": "paper",
+                "y": 1,
+                "yref": "container",
+                "yanchor": "top",
+                "pad": {"t": 12},
+                "font": {"size": 16},
+            },
+            margin={"t": top},
+            height=figure.layout.height + 56,
+            paper_bgcolor=LIGHT["surface"],
+            plot_bgcolor=LIGHT["surface"],
+        )
+        return figure
+
+
+def _wrapped(caption: str, width: int = 130) -> list[str]:
+    lines = [""]
+    for word in caption.split():
+        if lines[-1] and len(lines[-1]) + len(word) >= width:
+            lines.append("")
+        lines[-1] = f"{lines[-1]} {word}".strip()
+    return lines
+
+
+def new_figure() -> go.Figure:
+    """A figure in the report's template; given later, it would only be merged into Plotly's."""
+    return go.Figure(layout={"template": theme.template()})
+
+
+def objective_title(study: StudyRecord, objective: int = 0) -> str:
+    """Name, unit and direction of an objective, as an inert axis title."""
+    name, direction, unit = study.objectives[objective]
+    return text.label(name, 28) + (f" [{text.label(unit, 20)}]" if unit else "") + f", {direction}"
+
+
+def value_layout(axis: ValueAxis, title: str = "") -> dict[str, Any]:
+    """Plotly's description of a value axis."""
+    shown: dict[str, Any] = {"range": [axis.low, axis.high], "title": {"text": title}}
+    if axis.is_log:
+        shown |= {"type": "log", "tickformat": ".3~g", "dtick": _log_tick(axis)}
+    else:
+        shown |= {"type": "linear", "exponentformat": "power"}
+    return shown
+
+
+def _log_tick(axis: ValueAxis) -> Any:
+    """One tick per decade, or per few decades on long axes; 1-2-5 on short ones."""
+    decades = axis.high - axis.low
+    return "D2" if decades < 2.5 else max(1, math.ceil(decades / 7))
+
+
+def time_unit(longest_s: float) -> tuple[float, str]:
+    """Seconds of the unit, and its name, that suit a time axis up to `longest_s`."""
+    for size, unit in ((86400.0, "days"), (3600.0, "hours"), (60.0, "minutes")):
+        if longest_s >= 3 * size:
+            return size, unit
+    return 1.0, "seconds"
+
+
+def join(sentences: Iterable[str]) -> str:
+    """The sentences in one paragraph."""
+    return " ".join(sentence for sentence in sentences if sentence)
+
+
+def empty(sentence: str) -> go.Figure:
+    """A figure that only says why there is nothing to draw."""
+    figure = new_figure()
+    figure.update_layout(
+        theme.layout(160),
+        xaxis={"visible": False},
+        yaxis={"visible": False},
+        annotations=[
+            {
+                "text": text.label(sentence, 300),
+                "showarrow": False,
+                "xref": "paper",
+                "yref": "paper",
+                "x": 0.5,
+                "y": 0.5,
+                "font": {"size": 14, "color": LIGHT["muted"]},
+            }
+        ],
+    )
+    return figure
