@@ -24,7 +24,8 @@ from ray._raylet import AuthenticationTokenLoader, Config  # type: ignore[attr-d
 from ray.exceptions import RayActorError, RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from tuner.errors import StorageError, TunerError
+from tuner.errors import TunerError
+from tuner.ledger_host import LedgerHost
 from tuner.messages import Answer, LaneInfo, Snapshot, Turn, Welcome
 from tuner.signals import Interruptions
 
@@ -149,7 +150,6 @@ def run(
     lanes = threading.Thread(target=_run_lanes, args=(host, plan, job), daemon=True)
     with Interruptions(lambda name: host.stop.remote(f"interrupted by {name}")) as interruptions:
         try:
-            ray.get(host.ready.remote(), timeout=LEDGER_TIMEOUT_S)
             lanes.start()
             while lanes.is_alive():
                 _poll(host, on_progress, lanes.is_alive)
@@ -205,68 +205,6 @@ def _run_lanes(host: Any, plan: Plan, job: LaneJob) -> None:
                 failure_config=tune.FailureConfig(max_failures=-1),
             ),
         ).fit()
-
-
-class LedgerHost:
-    """The actor around a ledger: opens the database, and ends the lanes when it fails."""
-
-    def __init__(self, url: str, plan: Plan, owner: Owner) -> None:
-        from tuner.ledger import Ledger
-        from tuner.storage import open_storage
-
-        self._storage = open_storage(url)
-        self._storage.records.claim(plan.study_id, owner)
-        self._ledger = Ledger(self._storage, plan, owner)
-        self._fatal: TunerError | None = None
-
-    def ready(self) -> None:
-        """Answers once the ledger is there."""
-
-    def join(self, info: LaneInfo) -> Welcome:
-        """As `Ledger.join`; a lane that comes after the database failed is sent away."""
-        try:
-            return self._ledger.join(info) if self._fatal is None else _AWAY
-        except StorageError as error:
-            self._fatal = error
-            return _AWAY
-
-    def exchange(self, turn: Turn) -> Answer:
-        """As `Ledger.exchange`; after the database failed, the lane ends."""
-        try:
-            return self._ledger.exchange(turn) if self._fatal is None else _AWAY.answer
-        except StorageError as error:
-            self._fatal = error
-            return _AWAY.answer
-
-    def call(self, method: str, *arguments: Any) -> Any:
-        """A method of the ledger's desk for functions."""
-        return getattr(self._ledger.functions, method)(*arguments)
-
-    def beat(self, lane: int, session: str) -> bool:
-        """As `Ledger.beat`."""
-        return self._ledger.beat(lane, session)
-
-    def lane_failed(self, lane: int, error: str) -> None:
-        """A lane could not even start; without lanes the study cannot go on."""
-        self._fatal = TunerError(f"lane {lane}: cannot start: {error}")
-
-    def tick(self) -> Snapshot:
-        """As `Ledger.tick`; raises what ended the study."""
-        if self._fatal is not None:
-            raise self._fatal
-        return self._ledger.tick()
-
-    def stop(self, reason: str) -> None:
-        """As `Ledger.stop`."""
-        self._ledger.stop(reason)
-
-    def close(self) -> None:
-        """The study is free, the database closed."""
-        self._ledger.close()
-        self._storage.close()
-
-
-_AWAY = Welcome(answer=Answer(state="done"))
 
 
 class RayLane(tune.Trainable):

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tuner.messages import LaneInfo
 
@@ -14,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from trials.contract import Trainer
+    from trials.data import Dataset
     from trials.function import TrialObjective
     from tuner.function_lane import FunctionLane
     from tuner.lane import Connection, Keeping, Lane
@@ -25,7 +25,7 @@ class LaneJob:
 
     Attributes:
         trainer: The trainer's class, or None for a function.
-        data: Arguments of `trials.data.load`, with absolute paths.
+        data: What the trainer trains on; it travels with the job, so no other node need see files.
         objective: The function, or None for a trainer.
         n_objectives: Values that a function returns.
         n_slots: Rows to train at once; 1 for a function.
@@ -34,7 +34,7 @@ class LaneJob:
     """
 
     trainer: type[Trainer] | None
-    data: Mapping[str, Any]
+    data: Dataset | None
     objective: TrialObjective | None
     n_objectives: int
     n_slots: int
@@ -50,7 +50,6 @@ class LaneJob:
             return FunctionLane(info, self.objective, self.n_objectives, connection)
         import torch
 
-        from trials import data
         from tuner.lane import Lane
 
         torch.set_num_threads(self.n_threads)
@@ -58,7 +57,7 @@ class LaneJob:
         name = torch.cuda.get_device_name() if device == "cuda" else "cpu"
         assert self.trainer is not None
         build: Callable[..., Trainer] = self.trainer
-        trainer = build(data.load(**self.data), device=device)
+        trainer = build(self.data, device=device)
         return Lane(self._info(lane, name), trainer, connection, self.keeping)
 
     def _info(self, lane: int, device: str) -> LaneInfo:

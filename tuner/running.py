@@ -20,7 +20,6 @@ from tuner.signals import Interruptions
 if TYPE_CHECKING:
     from tuner.cluster import Room
     from tuner.resolve import Resolved
-    from tuner.spec import Spec
     from tuner.storage import Owner, Storage
 
 OnProgress = Callable[[Snapshot], None]
@@ -113,26 +112,13 @@ def _job(plan: Plan, resolved: Resolved) -> LaneJob:
     best_of = (first.name, first.direction) if plan.spec.value == "best" else None
     return LaneJob(
         trainer=None if resolved.trainer is None else type(resolved.trainer),
-        data=data_arguments(plan.spec),
+        data=resolved.data,
         objective=_objective(resolved),
         n_objectives=len(plan.objectives),
         n_slots=plan.n_slots,
         keeping=Keeping(plan.checkpoints, plan.spec.checkpoint_every_s, best_of),
         n_threads=max(1, int(plan.spec.cpus_per_lane)),
     )
-
-
-def data_arguments(spec: Spec) -> dict[str, Any]:
-    """Arguments of `trials.data.load` for a resolved spec; empty for a function."""
-    if spec.data is None:
-        return {}
-    source = spec.data.source
-    return {
-        "source": source.get("name", source),
-        "task": spec.task,
-        "target": spec.target,
-        "seed": spec.split_seed,
-    }
 
 
 def _objective(resolved: Resolved) -> TrialObjective | None:

@@ -339,7 +339,7 @@ def test_values_that_a_trainer_cannot_train_with_are_refused_together():
 
 def test_a_condition_that_was_removed_stays_removed(monkeypatch):
     """A stored space without a condition of the ready one resolves to itself."""
-    ready = Space(SPACE | {"dropout": Float(0, 0.5, when={"loss": "mse"})})
+    ready = Space(dict(SPACE) | {"dropout": Float(0, 0.5, when={"loss": "mse"})})
     monkeypatch.setattr(StandInTrainer, "space", ready)
     changes = {"dropout": {"type": "float", "low": 0.0, "high": 0.5, "when": None}}
     once = resolve(spec(space=changes))

@@ -12,7 +12,7 @@ import plotly.graph_objects as go
 from tuner.report import progress_data, text, theme
 from tuner.report.data import STATE_WORDS, State, StudyRecord, TrialRecord
 from tuner.report.drawing import Drawing, join, new_figure, objective_title, time_unit, value_layout
-from tuner.report.progress_data import Bar, Curve
+from tuner.report.progress_data import Bar, Curve, History
 from tuner.report.theme import LIGHT
 
 
@@ -30,24 +30,9 @@ def history(study: StudyRecord, objective: int = 0) -> Drawing:
         UndrawableError: No trial has a value.
     """
     data = progress_data.history(study, objective)
-    trials = {trial.number: trial for trial in study.trials}
-    name = text.label(study.objectives[objective][0])
-
     complete, pruned, failed = data.complete, data.pruned, data.failed
     figure = new_figure()
-    groups: tuple[tuple[State, Sequence[int], Sequence[float], str], ...] = (
-        ("PRUNED", pruned.numbers, pruned.values, "circle-open"),
-        ("COMPLETE", complete.numbers, complete.values, "circle"),
-        ("FAIL", failed, [0.025] * len(failed), "x-thin" if len(failed) < 60 else "line-ns"),
-    )
-    for state, numbers, values, symbol in groups:
-        if numbers:
-            valued = zip(numbers, values, strict=True)
-            shown = [
-                hover(trials[n], [] if state == "FAIL" else [f"{name} {text.number(v)}"])
-                for n, v in valued
-            ]
-            figure.add_trace(_marks(state, numbers, values, shown, symbol))
+    figure.add_traces(_history_marks(study, data, text.label(study.objectives[objective][0])))
     if data.best:
         figure.add_trace(_best_line(data.best))
     axis = data.axis
@@ -69,6 +54,26 @@ def history(study: StudyRecord, objective: int = 0) -> Drawing:
     )
     caption = join(["Every trial's value and the best so far.", *data.notes])
     return Drawing(_titled(study, "History", objective), caption, figure)
+
+
+def _history_marks(study: StudyRecord, data: History, name: str) -> list[go.Scatter]:
+    """The trials of each state as marks; failed ones have no value and stand on the floor."""
+    trials = {trial.number: trial for trial in study.trials}
+    failed = data.failed
+    groups: tuple[tuple[State, Sequence[int], Sequence[float], str], ...] = (
+        ("PRUNED", data.pruned.numbers, data.pruned.values, "circle-open"),
+        ("COMPLETE", data.complete.numbers, data.complete.values, "circle"),
+        ("FAIL", failed, [0.025] * len(failed), "x-thin" if len(failed) < 60 else "line-ns"),
+    )
+    traces = []
+    for state, numbers, values, symbol in groups:
+        shown = [
+            hover(trials[n], [] if state == "FAIL" else [f"{name} {text.number(v)}"])
+            for n, v in zip(numbers, values, strict=True)
+        ]
+        if numbers:
+            traces.append(_marks(state, numbers, values, shown, symbol))
+    return traces
 
 
 def _titled(study: StudyRecord, word: str, objective: int) -> str:

@@ -42,9 +42,8 @@ def importance(study: StudyRecord, evaluator: Evaluator = "ped_anova") -> Drawin
             textposition="outside",
             textfont={"color": LIGHT["muted"], "size": 11},
             cliponaxis=False,
-            hovertext=[f"{n}: {100 * s:.2f} %" for n, s in zip(names, shares, strict=True)],
-            hoverinfo="text",
-            marker={"color": LIGHT["complete"], "line": {"width": 0}, "cornerradius": 3},
+            hoverinfo="skip",
+            marker={"color": LIGHT["complete"], "cornerradius": 3},
             width=0.62,
         )
     )
@@ -59,7 +58,6 @@ def importance(study: StudyRecord, evaluator: Evaluator = "ped_anova") -> Drawin
             "fixedrange": True,
             "tickfont": {"color": LIGHT["ink"], "size": 12},
         },
-        showlegend=False,
     )
     rest = len(data.shares) - len(shown)
     note = f"{text.plural(rest, 'less important parameter')} left out." if rest else ""

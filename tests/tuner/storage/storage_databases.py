@@ -31,13 +31,15 @@ def optuna_storage(url: str) -> RDBStorage:
     return RDBStorage(address, engine_kwargs={"poolclass": sqlalchemy.pool.NullPool})
 
 
-def run_sql(url: str, command: str) -> None:
-    """The command has run, outside of a transaction."""
+def run_sql(url: str, command: str) -> object:
+    """The first figure that the command returns, run outside of a transaction."""
     address = url.replace("postgresql://", "postgresql+psycopg://")
     engine = sqlalchemy.create_engine(address, isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
-        connection.execute(sqlalchemy.text(command))
+        result = connection.execute(sqlalchemy.text(command))
+        figure = result.scalar() if result.returns_rows else None
     engine.dispose()
+    return figure
 
 
 def stop_process(pid: int) -> None:

@@ -225,18 +225,24 @@ def test_rows_of_deleted_studies_are_swept(
     assert len(storage.records.attempts(kept)) == 1
 
 
+@pytest.mark.parametrize("maker", ["ours", "theirs"])
 def test_reused_ids_get_nothing_of_the_old_study(
-    pair: tuple[Storage, BaseStorage], url: str, opened: Callable[[str], Storage]
+    pair: tuple[Storage, BaseStorage], url: str, opened: Callable[[str], Storage], maker: str
 ) -> None:
-    """A study with the id of a deleted one does not inherit its spec or owner."""
+    """A study with the id of a deleted one does not inherit its spec, owner or attempts."""
     ours, theirs = pair
     study_id = ours.create_new_study([StudyDirection.MINIMIZE], "a")
+    trial_id = ours.create_new_trial(study_id)
     ours.records.put_spec(study_id, {"old": True}, {})
     ours.records.claim(study_id, this_process(), 0.0, 30.0)
+    ours.records.start_attempts([NewAttempt(study_id, trial_id, 1)])
     theirs.delete_study(study_id)
-    again = theirs.create_new_study([StudyDirection.MINIMIZE], "b")
-    assert opened(url).records.get_spec(again) is None
-    assert ours.create_new_study([StudyDirection.MINIMIZE], "c") > 0
+    storage: BaseStorage = ours if maker == "ours" else theirs
+    again = storage.create_new_study([StudyDirection.MINIMIZE], "b")
+    reader = ours if maker == "ours" else opened(url)
+    assert reader.records.get_spec(again) is None
+    assert reader.records.owner(again) is None
+    assert reader.records.attempts(again) == []
 
 
 def test_optuna_is_asked_for_its_revisions_once(

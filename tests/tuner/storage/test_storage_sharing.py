@@ -15,7 +15,7 @@ from optuna.storages import BaseStorage
 from optuna.study import StudyDirection
 from optuna.trial import TrialState, create_trial
 from sqlalchemy import event
-from storage_databases import Clock, race
+from storage_databases import Clock, race, run_sql
 
 from tuner.errors import StorageError
 from tuner.storage import Storage
@@ -272,3 +272,28 @@ def test_units_see_what_others_did_before(pair: Pair, clock: Clock) -> None:
         ours.set_trial_intermediate_value(mine, 1, 0.5)
         states = [t.state for t in ours.get_all_trials(study_id)]
     assert states == [TrialState.COMPLETE, TrialState.RUNNING]
+
+
+def test_trial_waits_for_the_one_before(postgresql: str, opened: Callable[[str], Storage]) -> None:
+    """While a unit has added a trial, nobody else's gets a number until it is committed."""
+    first, second = opened(postgresql), opened(postgresql)
+    study_id = first.create_new_study(MINIMIZE)
+    thread = threading.Thread(target=second.create_new_trial, args=(study_id,))
+    waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+    with first.unit():
+        first.create_new_trial(study_id)
+        thread.start()
+        while thread.is_alive() and run_sql(postgresql, waiting) == 0:
+            pass
+        assert thread.is_alive()
+    thread.join()
+    assert [t.number for t in opened(postgresql).get_all_trials(study_id)] == [0, 1]
+
+
+def test_no_trial_in_a_deleted_study(pair: Pair) -> None:
+    """A study that another process deleted gets no trial, even before that was noticed."""
+    ours, theirs = pair
+    study_id = ours.create_new_study(MINIMIZE)
+    theirs.delete_study(study_id)
+    with pytest.raises(KeyError):
+        ours.create_new_trial(study_id)

@@ -1,0 +1,69 @@
+"""The ledger's life in its own process, without Ray: lanes are sent away when it cannot go on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tuner.errors import StorageError, TunerError
+from tuner.ledger import Ledger
+from tuner.messages import Answer, LaneInfo, Snapshot, Turn, Welcome
+from tuner.storage import open_storage
+
+if TYPE_CHECKING:
+    from tuner.plan import Plan
+    from tuner.storage import Owner
+
+_AWAY = Welcome(answer=Answer(state="done"))
+
+
+class LedgerHost:
+    """A ledger in a process of its own: opens the database, and ends the lanes when it fails."""
+
+    def __init__(self, url: str, plan: Plan, owner: Owner) -> None:
+        self._storage = open_storage(url)
+        self._storage.records.claim(plan.study_id, owner)
+        self._ledger = Ledger(self._storage, plan, owner)
+        self._fatal: TunerError | None = None
+
+    def join(self, info: LaneInfo) -> Welcome:
+        """As `Ledger.join`; a lane that comes after the database failed is sent away."""
+        try:
+            return self._ledger.join(info) if self._fatal is None else _AWAY
+        except StorageError as error:
+            self._fatal = error
+            return _AWAY
+
+    def exchange(self, turn: Turn) -> Answer:
+        """As `Ledger.exchange`; after the database failed, the lane ends."""
+        try:
+            return self._ledger.exchange(turn) if self._fatal is None else _AWAY.answer
+        except StorageError as error:
+            self._fatal = error
+            return _AWAY.answer
+
+    def call(self, method: str, *arguments: Any) -> Any:
+        """A method of the ledger's desk for functions."""
+        return getattr(self._ledger.functions, method)(*arguments)
+
+    def beat(self, lane: int, session: str) -> bool:
+        """As `Ledger.beat`."""
+        return self._ledger.beat(lane, session)
+
+    def lane_failed(self, lane: int, error: str) -> None:
+        """A lane could not even start; without lanes the study cannot go on."""
+        self._fatal = TunerError(f"lane {lane}: cannot start: {error}")
+
+    def tick(self) -> Snapshot:
+        """As `Ledger.tick`; raises what ended the study."""
+        if self._fatal is not None:
+            raise self._fatal
+        return self._ledger.tick()
+
+    def stop(self, reason: str) -> None:
+        """As `Ledger.stop`."""
+        self._ledger.stop(reason)
+
+    def close(self) -> None:
+        """The study is free, the database closed."""
+        self._ledger.close()
+        self._storage.close()
