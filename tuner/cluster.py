@@ -12,8 +12,7 @@ import secrets
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,7 +24,6 @@ from ray.exceptions import RayActorError, RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from tuner.errors import TunerError
-from tuner.ledger_host import LedgerHost
 from tuner.messages import Answer, LaneInfo, Snapshot, Turn, Welcome
 from tuner.signals import Interruptions
 
@@ -62,53 +60,47 @@ class Room:
     n_gpus: float
 
 
-def local_cpus() -> int:
-    """CPUs of this machine, as a local Ray counts them."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-@contextmanager
-def connected(address: str | None, n_cpus: int | None = None) -> Iterator[Room]:
+def start(address: str | None, n_cpus: int | None = None) -> bool:
     """Ray is up: the cluster at `address`, one that is up already, or a local one of our own.
 
-    A local Ray asks for a token, has no dashboard and no client server, and ends with the block.
+    A local Ray asks for a token, and has no dashboard and no client server.
 
     Args:
         address: Of an existing cluster, or None.
         n_cpus: Logical CPUs of a local Ray; None takes what the machine has.
+
+    Returns:
+        Whether this call connected, so that `stop` is due.
+
+    Raises:
+        TunerError: Ray cannot start, or the cluster does not answer.
     """
     if ray.is_initialized():
-        yield _room()
-        return
+        return False
     for name, value in _SETTINGS.items():
         os.environ.setdefault(name, value)
-    if address is None:
-        _require_token()
+    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
     try:
         if address is None:
+            _require_token()
             ray.init(
                 address="local",
                 num_cpus=n_cpus,
                 include_dashboard=False,
-                log_to_driver=False,
-                logging_level=logging.ERROR,
-                configure_logging=True,
                 _node_ip_address="127.0.0.1",
+                **quiet,
             )
         else:
-            ray.init(
-                address=address,
-                log_to_driver=False,
-                logging_level=logging.ERROR,
-                runtime_env={"working_dir": str(Path.cwd())},
-            )
+            ray.init(address=address, runtime_env={"working_dir": str(Path.cwd())}, **quiet)
     except (RayError, ConnectionError, RuntimeError, ValueError) as error:
         ray.shutdown()
         raise TunerError(f"ray: cannot start or reach a cluster: {error}") from error
-    try:
-        yield _room()
-    finally:
-        ray.shutdown()
+    return True
+
+
+def stop() -> None:
+    """Disconnects; a local Ray of our own ends."""
+    ray.shutdown()
 
 
 def _require_token() -> None:
@@ -125,7 +117,8 @@ def _require_token() -> None:
     AuthenticationTokenLoader.instance().reset_cache()
 
 
-def _room() -> Room:
+def room() -> Room:
+    """What the cluster has now."""
     resources = ray.cluster_resources()  # type: ignore[no-untyped-call]
     return Room(resources.get("CPU", 1.0), resources.get("GPU", 0.0))
 
@@ -184,6 +177,8 @@ def _poll(
 
 def _host(url: str, plan: Plan, owner: Owner) -> Any:
     """The ledger's actor, on this node and without a CPU of its own."""
+    from tuner.ledger_host import LedgerHost  # not in lanes: it brings SQL and samplers
+
     here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
     actor = ray.remote(LedgerHost).options(num_cpus=0, max_restarts=0, scheduling_strategy=here)
     return actor.remote(url, plan, owner)

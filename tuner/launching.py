@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from tuner.resolve import Resolved
     from tuner.running import OnProgress
     from tuner.storage import Owner, Storage
+    from tuner.warmup import Warmup
 
 TEST = "tuner:test"
 """Study attribute: number of the best trial and its figures on the test part."""
@@ -50,9 +51,15 @@ class Begun:
 
 
 def begin(
-    resolved: Resolved, *, inline: bool, force: bool, on_progress: OnProgress | None
+    resolved: Resolved, *, warmup: Warmup | None, force: bool, on_progress: OnProgress | None
 ) -> Begun:
     """The study that `resolved` asks for, run until its budget is used or it is interrupted.
+
+    Args:
+        resolved: What to do.
+        warmup: The Ray to run on; None for one lane in this process.
+        force: Go on although the data have changed.
+        on_progress: Called several times a second.
 
     Raises:
         StudyExistsError: The name is taken by another study, or somebody runs it now.
@@ -78,8 +85,10 @@ def begin(
         on_progress=on_progress,
     )
     try:
-        run = running.run_inline if inline else running.run_on_ray
-        interrupted = run(work)
+        if warmup is None:
+            interrupted = running.run_inline(work)
+        else:
+            interrupted = running.run_on_ray(work, warmup)
     finally:
         storage.records.release(begun.study_id, owner)
     if interrupted is None:

@@ -16,10 +16,12 @@ from tuner.ledger import Ledger
 from tuner.messages import Answer, LaneInfo, Snapshot, Turn, Welcome
 from tuner.plan import Plan
 from tuner.signals import Interruptions
+from tuner.warmup import Warmup, n_local_cpus
 
 if TYPE_CHECKING:
     from tuner.cluster import Room
     from tuner.resolve import Resolved
+    from tuner.spec import Spec
     from tuner.storage import Owner, Storage
 
 OnProgress = Callable[[Snapshot], None]
@@ -69,19 +71,23 @@ def run_inline(work: Work) -> str | None:
     return interruptions.received
 
 
-def run_on_ray(work: Work) -> str | None:
+def warm_up(spec: Spec) -> Warmup:
+    """The Ray that `spec` asks for, to be entered."""
+    n_cpus = None
+    if spec.lanes != "auto":
+        n_cpus = max(n_local_cpus(), math.ceil(spec.lanes * spec.cpus_per_lane))
+    return Warmup(spec.ray_address, n_cpus)
+
+
+def run_on_ray(work: Work, warmup: Warmup) -> str | None:
     """Lanes on Ray; returns the name of the signal that interrupted them, or None."""
+    room = warmup.room()
+    gpus = _gpus_per_lane(work, room)
+    n_lanes = _n_lanes(work, room, gpus)
+    plan = _plan(work, n_lanes, gpus, _n_slots(work, n_lanes))
     from tuner import cluster
 
-    spec = work.resolved.spec
-    n_cpus = None
-    if isinstance(spec.lanes, int):
-        n_cpus = max(cluster.local_cpus(), math.ceil(spec.lanes * spec.cpus_per_lane))
-    with cluster.connected(spec.ray_address, n_cpus) as room:
-        gpus = _gpus_per_lane(work, room)
-        n_lanes = _n_lanes(work, room, gpus)
-        plan = _plan(work, n_lanes, gpus, _n_slots(work, n_lanes))
-        return cluster.run(work.url, plan, _job(plan, work.resolved), work.owner, work.on_progress)
+    return cluster.run(work.url, plan, _job(plan, work.resolved), work.owner, work.on_progress)
 
 
 def _show(work: Work, snapshot: Snapshot) -> None:

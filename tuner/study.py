@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -19,6 +20,7 @@ from tuner.errors import InputError
 from tuner.ledger import ENDED
 from tuner.report import Plots, write_report
 from tuner.resolve import resolve
+from tuner.running import warm_up
 from tuner.spec import DEFAULT_STORAGE, Spec, spec_from_mapping
 from tuner.storage import open_storage
 from tuner.study_record import study_record
@@ -286,8 +288,10 @@ def launch_spec(
         StudyExistsError: The name is taken by another study, or somebody runs it now.
         StorageError: The database cannot be used.
     """
-    resolved = resolve(spec, objective, space)
-    begun = launching.begin(resolved, inline=inline, force=force, on_progress=on_progress)
+    with ExitStack() as stack:
+        warmup = None if inline else stack.enter_context(warm_up(spec))
+        resolved = resolve(spec, objective, space)
+        begun = launching.begin(resolved, warmup=warmup, force=force, on_progress=on_progress)
     return Study(begun.storage, spec.storage, begun.name, begun.interrupted, objective)
 
 

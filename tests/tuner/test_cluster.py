@@ -21,13 +21,14 @@ from stubs import StubTrainer
 
 import tuner
 from tuner import cluster
+from tuner.warmup import Warmup
 
 
 @pytest.fixture(scope="module")
 def room() -> Iterator[cluster.Room]:
     """A local Ray of four logical CPUs, as `tuner launch` starts it."""
-    with cluster.connected(None, n_cpus=4) as found:
-        yield found
+    with Warmup(None, n_cpus=4) as warmup:
+        yield warmup.room()
 
 
 pytestmark = pytest.mark.usefixtures("room")
