@@ -5,9 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tuner.errors import StorageError, TunerError
-from tuner.ledger import Ledger
 from tuner.messages import Answer, LaneInfo, Snapshot, Turn, Welcome
-from tuner.storage import open_storage
 
 if TYPE_CHECKING:
     from tuner.plan import Plan
@@ -20,6 +18,10 @@ class LedgerHost:
     """A ledger in a process of its own: opens the database, and ends the lanes when it fails."""
 
     def __init__(self, url: str, plan: Plan, owner: Owner) -> None:
+        # Here, not above: a lane imports this module with the actor's handle, and needs neither.
+        from tuner.ledger import Ledger
+        from tuner.storage import open_storage
+
         self._storage = open_storage(url)
         self._storage.records.claim(plan.study_id, owner)
         self._ledger = Ledger(self._storage, plan, owner)

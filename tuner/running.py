@@ -19,7 +19,7 @@ from tuner.signals import Interruptions
 from tuner.warmup import Warmup, n_local_cpus
 
 if TYPE_CHECKING:
-    from tuner.cluster import Room
+    from tuner.cluster.service import Room
     from tuner.resolve import Resolved
     from tuner.spec import Spec
     from tuner.storage import Owner, Storage
@@ -29,7 +29,7 @@ OnProgress = Callable[[Snapshot], None]
 LANES = "tuner:lanes"
 """Study attribute: lanes and slots that were chosen for `auto`, kept when the study goes on."""
 
-MAX_AUTO_SLOTS = 32
+MAX_AUTO_SLOTS = 64
 """More rows train little faster on a CPU, and every row in flight is one the sampler cannot see."""
 
 TICK_S = 0.2
@@ -85,9 +85,9 @@ def run_on_ray(work: Work, warmup: Warmup) -> str | None:
     gpus = _gpus_per_lane(work, room)
     n_lanes = _n_lanes(work, room, gpus)
     plan = _plan(work, n_lanes, gpus, _n_slots(work, n_lanes))
-    from tuner import cluster
+    from tuner.cluster.run import run
 
-    return cluster.run(work.url, plan, _job(plan, work.resolved), work.owner, work.on_progress)
+    return run(work.url, plan, _job(plan, work.resolved), work.owner, work.on_progress)
 
 
 def _show(work: Work, snapshot: Snapshot) -> None:

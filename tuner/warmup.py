@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import os
 import threading
+from importlib import import_module
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
-    from tuner.cluster import Room
+    from tuner.cluster.service import Room
 
 
 class Warmup:
     """While entered, Ray is up or on its way; the block ends when it is down again.
 
-    Starting Ray is mostly waiting for its processes (4 s), importing torch is work (2 s), so the
-    two are done at the same time.
+    Starting Ray is mostly waiting for its processes (4 s), importing torch and Ray Tune is work
+    (3 s), so the two are done at the same time.
 
     Args:
         address: Of an existing cluster, or None for a local Ray.
@@ -32,6 +33,7 @@ class Warmup:
 
     def __enter__(self) -> Self:
         self._thread.start()
+        threading.Thread(target=import_module, args=("tuner.cluster.run",), daemon=True).start()
         return self
 
     def __exit__(
@@ -52,23 +54,23 @@ class Warmup:
         self._is_up.wait()
         if self._error is not None:
             raise self._error
-        from tuner import cluster
+        from tuner.cluster import service
 
-        return cluster.room()
+        return service.room()
 
     def _live(self) -> None:
         """Ray's whole life; Linux ends its processes with the thread that started them."""
-        from tuner import cluster
+        from tuner.cluster import service
 
         is_ours = False
         try:
-            is_ours = cluster.start(self._address, self._n_cpus)
+            is_ours = service.start(self._address, self._n_cpus)
         except BaseException as error:  # noqa: BLE001 - raised again in the caller's thread
             self._error = error
         self._is_up.set()
         self._is_over.wait()
         if is_ours:
-            cluster.stop()
+            service.stop()
 
 
 def n_local_cpus() -> int:

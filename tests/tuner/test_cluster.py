@@ -20,12 +20,12 @@ from history import check_history
 from stubs import StubTrainer
 
 import tuner
-from tuner import cluster
+from tuner.cluster.service import Room
 from tuner.warmup import Warmup
 
 
 @pytest.fixture(scope="module")
-def room() -> Iterator[cluster.Room]:
+def room() -> Iterator[Room]:
     """A local Ray of four logical CPUs, as `tuner launch` starts it."""
     with Warmup(None, n_cpus=4) as warmup:
         yield warmup.room()
@@ -200,7 +200,7 @@ def test_a_signal_stops_lanes_and_leaves_a_study_to_resume(url: str) -> None:
     check_history(url, "s", n_trials=30)
 
 
-def test_ray_refuses_callers_without_the_token(room: cluster.Room) -> None:
+def test_ray_refuses_callers_without_the_token(room: Room) -> None:
     """The local Ray runs with token authentication, without a dashboard or client server."""
     assert os.environ["RAY_AUTH_MODE"] == "token"
     assert len(os.environ["RAY_AUTH_TOKEN"]) >= 64
@@ -223,3 +223,23 @@ def test_ray_refuses_callers_without_the_token(room: cluster.Room) -> None:
     )
     assert done.returncode != 0
     assert "InvalidAuthToken" in done.stderr
+
+
+def test_a_lane_imports_neither_sql_nor_a_sampler(url: str, tmp_path: Path) -> None:
+    """In a lane's process there is no SQLAlchemy, no ledger and no sampler of Optuna's."""
+    told = tmp_path / "modules"
+
+    class Telling(StubTrainer):
+        def cohort(self, structure: object) -> Any:
+            told.write_text("\n".join(sys.modules))
+            return super().cohort(structure)
+
+    tuner.launch(Telling, trials=2, lanes=1, storage=url)
+    modules = set(told.read_text().split())
+    assert "tuner.lane" in modules
+    assert not modules & {
+        "sqlalchemy",
+        "tuner.ledger",
+        "tuner.storage",
+        "optuna.samplers._tpe.sampler",
+    }

@@ -29,8 +29,10 @@ def tpe(
     from optuna.exceptions import ExperimentalWarning
     from optuna.samplers import TPESampler
 
+    from tuner.algorithms import truncated_normal
     from tuner.algorithms.ordinal import share_between_near_choices
 
+    truncated_normal.vectorise()
     is_conditional = task.space is not None and task.space.is_conditional
     in_groups = is_conditional and multivariate is not False if group is None else group
     with warnings.catch_warnings():

@@ -1,0 +1,110 @@
+"""A study on Ray: the ledger's actor, and lanes that Ray Tune places and restarts.
+
+Ray Tune places the lanes (each is a Tune trial), restarts lost ones and asks the cluster for more;
+the ledger decides everything about Optuna's trials.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import ray
+from ray import tune
+from ray.exceptions import RayActorError
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+from tuner.cluster.lanes import RayLane
+from tuner.errors import TunerError
+from tuner.messages import Snapshot
+from tuner.signals import Interruptions
+
+if TYPE_CHECKING:
+    from tuner.lane_job import LaneJob
+    from tuner.plan import Plan
+    from tuner.storage import Owner
+
+POLL_S = 0.25
+LEDGER_TIMEOUT_S = 120.0
+LANES_TIMEOUT_S = 30.0
+
+
+def run(
+    url: str,
+    plan: Plan,
+    job: LaneJob,
+    owner: Owner,
+    on_progress: Callable[[Snapshot], None] | None,
+) -> str | None:
+    """Works on the study until it ends or is interrupted; Ray is up.
+
+    Returns:
+        The name of the signal that interrupted it, or None.
+
+    Raises:
+        StorageError: The database failed; what was acknowledged is in it.
+        TunerError: Ray's node or the ledger's process died; the study can be resumed.
+    """
+    host = _host(url, plan, owner)
+    lanes = threading.Thread(target=_run_lanes, args=(host, plan, job), daemon=True)
+    with Interruptions(lambda name: host.stop.remote(f"interrupted by {name}")) as interruptions:
+        try:
+            lanes.start()
+            while lanes.is_alive():
+                _poll(host, on_progress, lanes.is_alive)
+                lanes.join(POLL_S)
+            _poll(host, on_progress, lambda: True)
+            ray.get(host.close.remote(), timeout=LEDGER_TIMEOUT_S)
+        except RayActorError as error:
+            text = f"study '{plan.study}': the ledger's process died ({type(error).__name__})"
+            raise TunerError(f"{text}; go on with: tuner resume") from error
+        except TunerError:
+            lanes.join(LANES_TIMEOUT_S)
+            raise
+        except KeyboardInterrupt:
+            ray.get(host.close.remote(), timeout=LEDGER_TIMEOUT_S)
+        finally:
+            ray.kill(host)
+    return interruptions.received
+
+
+def _poll(
+    host: Any, on_progress: Callable[[Snapshot], None] | None, is_needed: Callable[[], bool]
+) -> None:
+    """One tick of the ledger, however long the sampler keeps it busy."""
+    tick = host.tick.remote()
+    while not ray.wait([tick], timeout=POLL_S)[0]:
+        if not is_needed():
+            return
+    snapshot = ray.get(tick)
+    if on_progress is not None:
+        on_progress(snapshot)
+
+
+def _host(url: str, plan: Plan, owner: Owner) -> Any:
+    """The ledger's actor, on this node and without a CPU of its own."""
+    from tuner.ledger_host import LedgerHost  # not in lanes: it brings SQL and samplers
+
+    here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
+    actor = ray.remote(LedgerHost).options(num_cpus=0, max_restarts=0, scheduling_strategy=here)
+    return actor.remote(url, plan, owner)
+
+
+def _run_lanes(host: Any, plan: Plan, job: LaneJob) -> None:
+    """Tune runs one trial a lane until every lane has ended."""
+    resources = {"cpu": plan.spec.cpus_per_lane, "gpu": plan.gpus_per_lane}
+    lane = tune.with_resources(tune.with_parameters(RayLane, host=host, job=job), resources)
+    with tempfile.TemporaryDirectory(prefix="tuner-lanes-") as folder:
+        tune.Tuner(
+            lane,
+            param_space={"lane": tune.grid_search(list(range(plan.n_lanes)))},
+            tune_config=tune.TuneConfig(trial_dirname_creator=str),
+            run_config=tune.RunConfig(
+                name="lanes",
+                storage_path=folder,
+                verbose=0,
+                failure_config=tune.FailureConfig(max_failures=-1),
+            ),
+        ).fit()

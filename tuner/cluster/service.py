@@ -1,0 +1,121 @@
+"""Ray up and down: a cluster that is there, or a local Ray that only its owner can use."""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import ray
+from ray._raylet import AuthenticationTokenLoader, Config  # type: ignore[attr-defined]
+from ray.exceptions import RayError
+
+from tuner.errors import TunerError
+
+_SETTINGS = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_CHDIR_TO_TRIAL_DIR": "0",
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    "TUNE_GLOBAL_CHECKPOINT_S": "3600",
+    "TUNE_WARN_THRESHOLD_S": "60",
+    "RAY_AIR_NEW_OUTPUT": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+}
+
+
+@dataclass(frozen=True)
+class Room:
+    """What the cluster has: CPUs and GPUs."""
+
+    n_cpus: float
+    n_gpus: float
+
+
+def start(address: str | None, n_cpus: int | None = None) -> bool:
+    """Ray is up: the cluster at `address`, one that is up already, or a local one of our own.
+
+    A local Ray asks for a token, and has no dashboard and no client server.
+
+    Args:
+        address: Of an existing cluster, or None.
+        n_cpus: Logical CPUs of a local Ray; None takes what the machine has.
+
+    Returns:
+        Whether this call connected, so that `stop` is due.
+
+    Raises:
+        TunerError: Ray cannot start, or the cluster does not answer.
+    """
+    if ray.is_initialized():
+        return False
+    for name, value in _SETTINGS.items():
+        os.environ.setdefault(name, value)
+    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
+    try:
+        if address is None:
+            _require_token()
+            with _import_path():
+                ray.init(
+                    address="local",
+                    num_cpus=n_cpus,
+                    include_dashboard=False,
+                    _node_ip_address="127.0.0.1",
+                    **quiet,
+                )
+        else:
+            ray.init(address=address, runtime_env={"working_dir": str(Path.cwd())}, **quiet)
+    except (RayError, ConnectionError, RuntimeError, ValueError) as error:
+        ray.shutdown()
+        raise TunerError(f"ray: cannot start or reach a cluster: {error}") from error
+    return True
+
+
+@contextmanager
+def _import_path() -> Iterator[None]:
+    """Ray's processes, started meanwhile, find the modules that this one finds.
+
+    The current directory comes first, then what was added to the path beside Python's own.
+    """
+    own = (sys.prefix, sys.base_prefix)
+    added = [path for path in sys.path if path and not path.startswith(own)]
+    before = os.environ.get("PYTHONPATH")
+    os.environ["PYTHONPATH"] = os.pathsep.join(dict.fromkeys([str(Path.cwd()), *added]))
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["PYTHONPATH"]
+        else:
+            os.environ["PYTHONPATH"] = before
+
+
+def stop() -> None:
+    """Disconnects; a local Ray of our own ends."""
+    ray.shutdown()
+
+
+def _require_token() -> None:
+    """The next local Ray talks to holders of a token only, and this process holds it.
+
+    Ray reads its settings when it is imported, which may have been long ago; its own tests have
+    no public way either to have them read anew.
+    """
+    if os.environ.setdefault("RAY_AUTH_MODE", "token") != "token":
+        return
+    if "RAY_AUTH_TOKEN_PATH" not in os.environ:
+        os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
+    Config.initialize("")
+    AuthenticationTokenLoader.instance().reset_cache()
+
+
+def room() -> Room:
+    """What the cluster has now."""
+    resources = ray.cluster_resources()  # type: ignore[no-untyped-call]
+    return Room(resources.get("CPU", 1.0), resources.get("GPU", 0.0))
