@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, model_serializer
-from pydantic_core import ErrorDetails
 
 from search_spaces.plain_yaml import YamlError, load_yaml
 from tuner.checks import (
@@ -340,7 +339,7 @@ def _pull_target(plain: dict[str, Any]) -> list[str]:
     return []
 
 
-def _sentence(error: ErrorDetails) -> str:
+def _sentence(error: Mapping[str, Any]) -> str:
     where = "".join(f"[{s}]" if isinstance(s, int) else f".{s}" for s in error["loc"])
     where = where.removeprefix(".")
     if error["type"] == "extra_forbidden":
