@@ -122,6 +122,13 @@ class Study:
         return None if owner is None else launching.describe_owner(owner)
 
     @property
+    def code(self) -> str | None:
+        """Import string of its function or trainer, if it was launched with one."""
+        spec = self.spec
+        is_own_trainer = spec.trainer is not None and ":" in spec.trainer
+        return spec.trainer if is_own_trainer else spec.objective
+
+    @property
     def trials(self) -> list[FrozenTrial]:
         """Every trial, in order of number."""
         return self._storage.get_all_trials(self._study_id)
@@ -238,7 +245,7 @@ class Study:
         self,
         trials: int | None = None,
         *,
-        objective: Callable[..., Any] | None = None,
+        objective: str | Callable[..., Any] | None = None,
         inline: bool = False,
         force: bool = False,
         on_progress: OnProgress | None = None,
@@ -247,7 +254,9 @@ class Study:
 
         Args:
             trials: Trials in all; by default those of its spec.
-            objective: The function of a study that was launched with one from Python.
+            objective: The function of a study that was launched with one, or the import string
+                of its function or trainer. It is not taken from the database, which others may
+                write: importing is executing.
             inline: One lane in this process, without Ray.
             force: Accept data that have changed.
             on_progress: Called with a `Snapshot` several times a second.
@@ -259,10 +268,20 @@ class Study:
         if trials is not None:
             spec = spec.model_copy(update={"trials": trials})
         function = objective or self._objective
-        if spec.trainer is None and spec.objective is None and function is None:
-            raise InputError(f"study {self.name!r}: give its objective again to resume(objective=)")
+        own = self.code
+        if own is not None and objective != own:
+            text = f"its code must be given again: objective={own!r}, or --objective {own}"
+            raise InputError(f"study {self.name!r}: {text}")
+        if own is not None:
+            function = None
+        elif spec.trainer is None and not callable(function):
+            raise InputError(f"study {self.name!r}: give its function again to resume(objective=)")
         return launch_spec(
-            spec, objective=function, inline=inline, force=force, on_progress=on_progress
+            spec,
+            objective=function if callable(function) else None,
+            inline=inline,
+            force=force,
+            on_progress=on_progress,
         )
 
     def _owner(self) -> Owner | None:

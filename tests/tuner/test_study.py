@@ -360,3 +360,18 @@ def test_the_spec_and_environment_are_stored_with_the_study(url: str) -> None:
     assert record.environment["packages"]["optuna"] == optuna.__version__
     assert record.environment["data_fingerprint"]
     assert "storage" not in json.dumps(dict(record.spec))
+
+
+def test_code_is_not_imported_because_a_database_names_it(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A study of an import string is resumed only when the same string is given again."""
+    (tmp_path / "own_code.py").write_text(
+        "def f(trial):\n    return trial.suggest_float('x', 0, 1)\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    study = tuner.launch("own_code:f", trials=2, storage=url, inline=True, study="s")
+    with pytest.raises(InputError, match="--objective own_code:f"):
+        study.resume(trials=3, inline=True)
+    again = tuner.load("s", storage=url).resume(trials=3, objective="own_code:f", inline=True)
+    assert again.counts["COMPLETE"] == 3

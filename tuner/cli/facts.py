@@ -71,7 +71,9 @@ def exit_code(study: Study) -> int:
 
 def resume_command(study: Study) -> str:
     """The command that goes on with `study`, quoted for a shell, never with a password."""
-    words = ["tuner", "resume", *(["--"] if study.name.startswith("-") else []), study.name]
+    own = study.code
+    words = ["tuner", "resume", *(["--objective", own] if own else [])]
+    words += [*(["--"] if study.name.startswith("-") else []), study.name]
     command = " ".join(shlex.quote(inert(word)) for word in words)
     if study.storage == service.storage_url(None):
         return command

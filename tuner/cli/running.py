@@ -59,14 +59,22 @@ def check(spec_file: Path | None, sets: tuple[str, ...], as_json: bool, **given:
 @click.command()
 @options.study_name
 @click.option("--trials", type=click.IntRange(min=1), metavar="N", help="Trials in all from now.")
+@click.option(
+    "--objective",
+    metavar="MODULE:NAME",
+    help="The study's own code again: importing is executing, so it is not taken from a database.",
+)
 @options.storage
 @options.run_options
-def resume(name: str, trials: int | None, storage: str | None, **given: Any) -> int:
+def resume(
+    name: str, trials: int | None, objective: str | None, storage: str | None, **given: Any
+) -> int:
     """Go on with a study after an interruption, or with more trials."""
     run = {key: given.pop(key) for key in ("inline", "force")}
     check_folder(given["out"])
     study = service.load(name, storage)
-    return _run(lambda view: study.resume(trials=trials, on_progress=view, **run), **given)
+    run |= {"trials": trials, "objective": objective}
+    return _run(lambda view: study.resume(on_progress=view, **run), **given)
 
 
 @click.command()

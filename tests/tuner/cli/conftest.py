@@ -29,6 +29,7 @@ class FakeStudy:
     counts: dict[str, int] = field(default_factory=lambda: {"COMPLETE": 2, "FAIL": 1})
     params: dict[str, Any] = field(default_factory=lambda: {"units": 64, "optimizer": "sgd"})
     notes: tuple[str, ...] = ()
+    code: str | None = None
     resumed: list[dict[str, Any]] = field(default_factory=list)
 
     @property

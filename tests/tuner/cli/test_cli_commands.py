@@ -210,7 +210,7 @@ def test_resume_passes_its_options(tuner: Run, launched: dict[str, Any], study: 
     )
     assert ran.code == 0
     assert launched["loaded"] == ("digits-mlp", "sqlite:///a.db")
-    assert study.resumed == [{"trials": 9, "inline": True, "force": False}]
+    assert study.resumed == [{"trials": 9, "objective": None, "inline": True, "force": False}]
 
 
 @pytest.mark.parametrize(("state", "said"), [("running", "asked to stop"), ("finished", "nobody")])
