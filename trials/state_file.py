@@ -27,6 +27,17 @@ def write_state(path: Path, state: RowState) -> None:
         partial.unlink(missing_ok=True)
 
 
+def best_beside(checkpoint: Path) -> Path:
+    """Where the best epoch so far is kept beside a checkpoint, if it is another one."""
+    return checkpoint.with_suffix(".best.safetensors")
+
+
+def remove_checkpoint(path: Path) -> None:
+    """The checkpoint is gone, and the best epoch beside it."""
+    path.unlink(missing_ok=True)
+    best_beside(path).unlink(missing_ok=True)
+
+
 def read_state(path: Path) -> RowState:
     """What `write_state` wrote.
 

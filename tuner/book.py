@@ -22,7 +22,6 @@ class LaneEntry:
         index: Of its last turn that was answered.
         answer: What that turn was answered; a repeated turn gets it again.
         condemned: Its process is to end itself: a trial overran its time there.
-        seconds: Time it spent training since `since`.
         epochs: Rows times epochs it reported.
     """
 
@@ -32,7 +31,6 @@ class LaneEntry:
     index: int = 0
     answer: Answer | None = None
     condemned: bool = False
-    seconds: float = 0.0
     epochs: int = 0
 
 
@@ -50,6 +48,7 @@ class Ticket:
         n_charged: Lost attempts that count against `max_retries`.
         predecessor: Token of the attempt before.
         checkpoint: File to go on from, written at `start_epoch`.
+        prune_reason: What the pruner said when a function was told to stop.
     """
 
     trial_id: int
@@ -65,6 +64,7 @@ class Ticket:
     predecessor: int | None = None
     checkpoint: str | None = None
     start_epoch: int = 0
+    prune_reason: str | None = None
 
 
 class Book:
@@ -81,11 +81,6 @@ class Book:
     def live(self) -> list[Ticket]:
         """Tickets with a living attempt, oldest attempt first."""
         return [self._live[token] for token in sorted(self._live)]
-
-    @property
-    def n_queued(self) -> int:
-        """Tickets that wait for their next attempt."""
-        return len(self._tickets) - len(self._live)
 
     def queued(self) -> list[Ticket]:
         """Waiting tickets in order of their trial's number."""

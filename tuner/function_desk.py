@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any, Literal
 
 import optuna
@@ -63,8 +62,7 @@ class FunctionDesk:
                     continue
                 ticket.values[step] = (value,)
                 self._storage.set_trial_intermediate_value(ticket.trial_id, step, value)
-                if not math.isnan(value):
-                    self._pruner.observe(ticket.number, step, value)
+                self._pruner.observe(ticket.number, step, value)
 
     def should_prune(self, token: int) -> bool:
         """Whether the trial should stop, by its last reported step."""
@@ -72,7 +70,9 @@ class FunctionDesk:
         if not ticket.values:
             return False
         step = max(ticket.values)
-        return self._pruner.decide(ticket.number, step, ticket.values[step][0]).prune
+        decision = self._pruner.decide(ticket.number, step, ticket.values[step][0])
+        ticket.prune_reason = decision.reason if decision.prune else None
+        return decision.prune
 
     def set_attribute(
         self, token: int, kind: Literal["user", "system"], key: str, value: Any

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from trials.function import Ending, TrialObjective, call
+from tuner.errors import AttemptGivenUpError
 from tuner.lane import WAIT_S
 from tuner.messages import Answer, Assignment, Failure, LaneInfo, Result, Turn
 from tuner.remote import remote_trial
@@ -63,7 +64,7 @@ class FunctionLane:
         started = self._clock()
         if self._todo and not leaving:
             assignment = self._todo.pop(0)
-            ended.append(self._run(assignment))
+            ended += self._run(assignment)
         elif not leaving:
             self._sleep(WAIT_S)
         self._answer = self._send(ended, self._clock() - started, leaving=leaving)
@@ -84,11 +85,15 @@ class FunctionLane:
         )
         return self._connection.exchange(turn).result()
 
-    def _run(self, assignment: Assignment) -> Result | Failure:
-        trial, storage = remote_trial(self._connection.call, assignment.token)
-        ending = call(self._objective, trial, self._n_objectives)
-        storage.flush()
-        return _told(assignment, ending)
+    def _run(self, assignment: Assignment) -> list[Result | Failure]:
+        """What to tell of a trial that was run; nothing of an attempt that was given up."""
+        try:
+            trial, storage = remote_trial(self._connection.call, assignment.token)
+            ending = call(self._objective, trial, self._n_objectives)
+            storage.flush()
+        except AttemptGivenUpError:
+            return []
+        return [_told(assignment, ending)]
 
 
 def _told(assignment: Assignment, ending: Ending) -> Result | Failure:

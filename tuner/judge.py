@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from optuna.trial import TrialState
 
+from trials.state_file import remove_checkpoint
 from tuner.keeper import Keeper
 from tuner.messages import Failure, Report, Result, Turn, Verdict
 from tuner.storage import Decision
@@ -54,6 +56,8 @@ class Judge:
         """Number, values and parameters of the best own trial by the first objective."""
         self.events: list[str] = []
         """Lines for people that appeared since they were last taken."""
+        self._obsolete: list[str] = []
+        self._dropped: list[Path] = []
 
     def take(self, turn: Turn) -> tuple[tuple[Verdict, ...], int]:
         """Records a turn; returns its verdicts and how many slots they free beyond `n_free`."""
@@ -62,6 +66,7 @@ class Judge:
         for saved in turn.saved:
             ticket = self._book.find(saved.token)
             if ticket is not None:
+                self._obsolete += [ticket.checkpoint] if ticket.checkpoint else []
                 ticket.checkpoint, ticket.start_epoch = saved.path, saved.epoch
         known = [saved for saved in turn.saved if self._book.find(saved.token) is not None]
         self._records.set_checkpoints([(saved.token, saved.epoch, saved.path) for saved in known])
@@ -85,6 +90,14 @@ class Judge:
                 n_freed += report.epoch + 1 < self._plan.epochs
         return tuple(verdicts), n_freed
 
+    def remove_obsolete_files(self) -> None:
+        """Checkpoints and weights that the committed study needs no longer are gone."""
+        for checkpoint in self._obsolete:
+            remove_checkpoint(Path(checkpoint))
+        for path in self._dropped:
+            path.unlink(missing_ok=True)
+        self._obsolete, self._dropped = [], []
+
     def fail(self, ticket: Ticket, reason: str, error: str) -> None:
         """The trial is FAIL for good, with its reason."""
         self._storage.set_trial_user_attr(ticket.trial_id, REASON, reason)
@@ -97,7 +110,8 @@ class Judge:
         """The living attempt is over through no fault of the trial: tried again within limits."""
         limit = self._plan.spec.max_retries
         if ticket.n_charged >= limit:
-            self.fail(ticket, reason, f"{reason} {limit + 1} times; max_retries is {limit}")
+            text = f"lost {limit + 1} times, at last: {reason}; max_retries is {limit}"
+            self.fail(ticket, reason, text)
             return
         token = self._book.give_up(ticket, charged=True)
         self._records.end_attempts([(token, "lost", reason, None)])
@@ -177,7 +191,8 @@ class Judge:
         if ticket is None:
             return
         if result.state == "pruned":
-            self._end(ticket, TrialState.PRUNED, None, "pruned", "pruned by the objective", None)
+            reason = ticket.prune_reason or "pruned by the objective"
+            self._end(ticket, TrialState.PRUNED, None, "pruned", reason, None)
             return
         assert result.values is not None
         bad = [value for value in result.values if not math.isfinite(value)]
@@ -205,8 +220,7 @@ class Judge:
         if self.best is None or self._signs[0] * values[0] < self._signs[0] * self.best[1][0]:
             self.best = (ticket.number, values, dict(ticket.params))
         is_kept, dropped = self._keeper.offer(ticket.number, values)
-        for number in dropped:
-            self._plan.weights(number).unlink(missing_ok=True)
+        self._dropped += [self._plan.weights(number) for number in dropped]
         return is_kept
 
     def _count(self, outcome: str, values: tuple[float, ...] | None) -> None:
@@ -228,6 +242,7 @@ class Judge:
         if ticket.token is not None:
             self._records.end_attempts([(ticket.token, outcome, reason, error)])
         self._book.close(ticket)
+        self._obsolete += [ticket.checkpoint] if ticket.checkpoint else []
         if outcome != "complete":
             self._count(outcome, None)
 

@@ -9,12 +9,12 @@ import logging
 import time
 import traceback
 from collections.abc import Callable, Hashable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from trials.contract import Progress, Row
-from trials.state_file import read_state, write_state
+from trials.state_file import best_beside, read_state, write_state
 from tuner.messages import (
     Answer,
     Assignment,
@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 
 WAIT_S = 0.2
 """Pause of a lane that has nothing to train before it asks again."""
+
+_TRAINING_ERRORS = (RuntimeError, MemoryError, ArithmeticError, ValueError, LookupError)
+"""What a step or a set-up of rows may raise; anything else is a defect of the lane."""
 
 _log = logging.getLogger(__name__)
 
@@ -109,7 +112,6 @@ class Lane:
         self._kept: dict[int, RowState] = {}
         self._failures: list[Failure] = []
         self._saved: list[Saved] = []
-        self._checkpoints: dict[int, str] = {}
         self._index = 0
         self._checkpointed = clock()
         self._pending: Pending | None = None
@@ -145,7 +147,8 @@ class Lane:
             self._sleep(WAIT_S)
         self._pending = self._send(reports, seconds, leaving=leaving)
         if leaving:
-            self._pending.result()
+            for verdict in self._pending.result().verdicts:
+                self._end(verdict)
         return not leaving
 
     def _send(self, reports: list[Report], seconds: float, *, leaving: bool) -> Pending:
@@ -183,34 +186,38 @@ class Lane:
     def _advance_cohort(self, home: Hashable) -> list[Progress]:
         try:
             return self._cohorts[home].advance()
-        except (RuntimeError, MemoryError, ArithmeticError, ValueError) as error:
-            return self._isolate(home, error)
+        except _TRAINING_ERRORS as error:
+            failed = error.with_traceback(None) if _reason(error) == "oom" else error
+        del self._cohorts[home]
+        mates = [row for row in self._rows.values() if row.home == home]
+        self._train_alone(mates, failed, is_midway=True)
+        return [
+            progress
+            for row in mates
+            if row.home in self._cohorts
+            for progress in self._advance_cohort(row.home)
+        ]
 
-    def _isolate(self, home: Hashable, error: Exception) -> list[Progress]:
+    def _train_alone(self, mates: list[_Hosted], error: Exception, *, is_midway: bool) -> None:
         """Each row of a cohort that failed goes on alone; one that fails alone has failed.
 
         A fused step cannot say which row broke it, and it may have changed all of them, so every
-        row is trained again from its start or checkpoint, which gives the same row.
+        row is trained again from its start or checkpoint, which gives the same row. A row that
+        was alone already has failed with `error`.
         """
-        del self._cohorts[home]
-        mates = [row for row in self._rows.values() if row.home == home]
         _log.warning("cohort of %d rows failed (%s); its rows go on alone", len(mates), error)
-        progress: list[Progress] = []
         for row in mates:
             trial_id = row.assignment.trial_id
+            was_alone = row.home == ("alone", trial_id)
             row.home = ("alone", trial_id)
             try:
-                if len(mates) == 1:
+                if was_alone:
                     raise error
-                self._place([row], row.epoch)
-                progress += self._cohorts[row.home].advance()
-            except (RuntimeError, MemoryError, ArithmeticError, ValueError) as alone:
-                self._cohorts.pop(row.home, None)
-                self._failures.append(
-                    Failure(trial_id, row.assignment.token, _reason(alone), _text(alone))
-                )
+                self._place([row], row.epoch if is_midway else None)
+            except _TRAINING_ERRORS as alone:
+                failure = Failure(trial_id, row.assignment.token, _reason(alone), _text(alone))
+                self._failures.append(failure)
                 self._forget(trial_id)
-        return progress
 
     def _apply(self, answer: Answer) -> None:
         for verdict in answer.verdicts:
@@ -234,13 +241,17 @@ class Lane:
 
     def _admit(self, assignments: Iterable[Assignment]) -> None:
         homes: dict[Hashable, list[_Hosted]] = {}
-        for assignment in assignments:
+        for given in assignments:
+            assignment = _startable(given)
             home = self._trainer.structure(assignment.params)
-            row = _Hosted(assignment, home, assignment.start_epoch, assignment.best)
+            row = _Hosted(assignment, home, assignment.start_epoch)
             self._rows[assignment.trial_id] = row
             homes.setdefault(home, []).append(row)
         for rows in homes.values():
-            self._place(rows, None)
+            try:
+                self._place(rows, None)
+            except _TRAINING_ERRORS as error:
+                self._train_alone(rows, error, is_midway=False)
 
     def _place(self, rows: list[_Hosted], until: int | None) -> None:
         """Rows are in the cohort of their home, each trained up to what the ledger knows of it.
@@ -275,12 +286,14 @@ class Lane:
     def _admit_states(self, cohort: Cohort, rows: list[_Hosted]) -> None:
         states = {}
         for row in rows:
-            row.epoch = row.assignment.start_epoch
+            key = row.assignment.trial_id
+            row.epoch, row.best = row.assignment.start_epoch, row.assignment.best
+            self._kept.pop(key, None)
             if row.assignment.checkpoint is not None:
                 path = Path(row.assignment.checkpoint)
-                states[row.assignment.trial_id] = read_state(path)
-                if (best := _best_path(path)).exists():
-                    self._kept[row.assignment.trial_id] = read_state(best)
+                states[key] = read_state(path)
+                if (best := best_beside(path)).exists():
+                    self._kept[key] = read_state(best)
         cohort.admit([_row(row.assignment) for row in rows], states)
 
     def _note_best(self, row: _Hosted, progress: Progress, cohort: Cohort | None = None) -> None:
@@ -308,11 +321,9 @@ class Lane:
     def _forget(self, trial_id: int) -> None:
         self._rows.pop(trial_id, None)
         self._kept.pop(trial_id, None)
-        if path := self._checkpoints.pop(trial_id, None):
-            _remove(Path(path))
 
     def _checkpoint(self) -> None:
-        """Every row is on disk as it is now; the file before it goes when the new one is whole."""
+        """Every row is on disk as it is now; the ledger removes files that nothing needs."""
         self._checkpointed = self._clock()
         for key, row in self._rows.items():
             if row.epoch == row.assignment.start_epoch:
@@ -320,12 +331,8 @@ class Lane:
             path = self._keeping.folder / f"{key}-{row.epoch}.safetensors"
             write_state(path, self._cohorts[row.home].save(key))
             if self._keeping.best_of is not None and key in self._kept:
-                write_state(_best_path(path), self._kept[key])
+                write_state(best_beside(path), self._kept[key])
             self._saved.append(Saved(key, row.assignment.token, row.epoch, str(path)))
-            before = self._checkpoints.get(key)
-            self._checkpoints[key] = str(path)
-            if before is not None and before != str(path):
-                _remove(Path(before))
 
 
 @dataclass(frozen=True)
@@ -338,17 +345,15 @@ class _Ready:
         return self.answer
 
 
+def _startable(assignment: Assignment) -> Assignment:
+    """The assignment, from the start where its checkpoint is not to be had."""
+    if assignment.checkpoint is None or Path(assignment.checkpoint).exists():
+        return assignment
+    return replace(assignment, checkpoint=None, start_epoch=0, best=None)
+
+
 def _row(assignment: Assignment) -> Row:
     return Row(assignment.trial_id, assignment.params, assignment.seed, assignment.epochs)
-
-
-def _best_path(checkpoint: Path) -> Path:
-    return checkpoint.with_suffix(".best.safetensors")
-
-
-def _remove(checkpoint: Path) -> None:
-    checkpoint.unlink(missing_ok=True)
-    _best_path(checkpoint).unlink(missing_ok=True)
 
 
 def _reason(error: Exception) -> str:

@@ -31,6 +31,7 @@ class LaneJob:
         n_slots: Rows to train at once; 1 for a function.
         keeping: Where checkpoints go and how often.
         n_threads: Threads of torch in the lane.
+        uses_gpu: Whether the lane has a share of a GPU.
     """
 
     trainer: type[Trainer] | None
@@ -40,6 +41,7 @@ class LaneJob:
     n_slots: int
     keeping: Keeping
     n_threads: int = 1
+    uses_gpu: bool = True
 
     def build(self, lane: int, connection: Connection) -> Lane | FunctionLane:
         """The lane, ready to start in this process."""
@@ -53,7 +55,7 @@ class LaneJob:
         from tuner.lane import Lane
 
         torch.set_num_threads(self.n_threads)
-        device = "cuda" if torch.cuda.is_available() else "cpu"
+        device = "cuda" if self.uses_gpu and torch.cuda.is_available() else "cpu"
         name = torch.cuda.get_device_name() if device == "cuda" else "cpu"
         assert self.trainer is not None
         build: Callable[..., Trainer] = self.trainer

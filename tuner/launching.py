@@ -74,6 +74,9 @@ def begin(
     if holder is not None:
         text = f"study {begun.name!r}: {describe_owner(holder)} runs it"
         raise StudyExistsError(f"{text}; stop it with: tuner stop {begun.name}")
+    storage.records.clear_stop(begun.study_id)
+    plain = spec.to_plain() | {"study": begun.name}
+    storage.records.put_spec(begun.study_id, plain, environment(resolved.fingerprint))
     work = running.Work(
         storage=storage,
         url=spec.storage,
@@ -89,10 +92,10 @@ def begin(
             interrupted = running.run_inline(work)
         else:
             interrupted = running.run_on_ray(work, warmup)
+        if interrupted is None:
+            _test_best(work)
     finally:
         storage.records.release(begun.study_id, owner)
-    if interrupted is None:
-        _test_best(work)
     return replace(begun, interrupted=interrupted)
 
 
@@ -118,7 +121,24 @@ def find(storage: Storage, name: str) -> int:
         return storage.get_study_id_from_name(name)
     except KeyError:
         names = [study.study_name for study in storage.get_all_studies()]
+        if not names:
+            text = f"study: unknown study {name!r}; the database has none"
+            raise StudyNotFoundError(text) from None
         raise StudyNotFoundError(unknown("study", "study", name, names)) from None
+
+
+def open_existing(url: str) -> Storage:
+    """The database at `url`; one that is a file must be there, so that a typing slip makes none.
+
+    Raises:
+        StudyNotFoundError: There is no such file.
+        StorageError: The database cannot be used.
+    """
+    file = _database_file(url)
+    if file is not None and not file.exists():
+        text = f"storage: no database at {str(file)!r}; launch a study first, or name another one"
+        raise StudyNotFoundError(text)
+    return open_storage(url)
 
 
 def study_folder(url: str, artifacts: str | None, study_id: int) -> Path:
@@ -130,10 +150,18 @@ def artifacts_folder(url: str, artifacts: str | None) -> Path:
     """Folder of all studies of a database: as asked for, or beside a database file."""
     if artifacts is not None:
         return Path(artifacts).absolute()
-    if url.startswith("sqlite"):
-        database = Path(url.split("///", 1)[-1].split("?", maxsplit=1)[0]).absolute()
+    database = _database_file(url)
+    if database is not None:
         return database.with_name(f"{database.stem}-artifacts")
     return Path("tuner-artifacts").absolute()
+
+
+def _database_file(url: str) -> Path | None:
+    """File of an SQLite database; None for a server or a database in memory."""
+    path = url.split("///", 1)[-1].split("?", maxsplit=1)[0]
+    if not url.startswith("sqlite") or "///" not in url or path in {"", ":memory:"}:
+        return None
+    return Path(path).absolute()
 
 
 def _create_or_find(storage: Storage, resolved: Resolved, *, force: bool) -> Begun:
@@ -193,8 +221,6 @@ def _find(storage: Storage, resolved: Resolved, *, force: bool) -> Begun:
     if before != resolved.fingerprint and not force:
         text = f"{where}: its data have changed since it began"
         raise StudyExistsError(f"{text}; go on with them by --force, or choose another name")
-    new = spec.to_plain() | {"study": spec.study}
-    storage.records.put_spec(study_id, new, environment(resolved.fingerprint))
     return Begun(storage, spec.study, study_id)
 
 

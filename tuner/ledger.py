@@ -15,6 +15,7 @@ import optuna
 from tuner.algorithms import is_exhausted, make_pruner, make_sampler, reseed
 from tuner.book import Book, LaneEntry, Ticket
 from tuner.budget import Budget
+from tuner.errors import TunerError
 from tuner.function_desk import FunctionDesk
 from tuner.judge import Judge
 from tuner.messages import (
@@ -123,7 +124,7 @@ class Ledger:
             started = self._start(info, rows[: info.n_slots], index=-1)
             if not queued:
                 later = self._more(info.n_slots)
-            trials = self._start(info, later, index=0)
+            trials = self._start(info, later[: info.n_slots - len(started)], index=0)
         return Welcome(rows=started, answer=Answer(trials=trials, state=self._state(info.lane)))
 
     def exchange(self, turn: Turn) -> Answer:
@@ -137,14 +138,17 @@ class Ledger:
             return Answer(state="done")
         if turn.index == lane.index and lane.answer is not None:
             return lane.answer
-        lane.seen = lane.exchanged = self._clock()
-        lane.seconds += turn.seconds
+        if lane.condemned:
+            return Answer(state="done")
+        began = lane.seen = lane.exchanged = self._clock()
         lane.epochs += len(turn.reports)
         with self._storage.unit(f"{turn.session}:{turn.index}"):
             verdicts, n_freed = self._judge.take(turn)
             trials = self._start(lane.info, self._more(turn.n_free + n_freed), turn.index)
             if turn.leaving:
                 self._hand_back(turn.lane)
+        self._judge.remove_obsolete_files()
+        self._excuse(self._clock() - began)
         self._ending = self._ending or self._budget.exceeded(self._clock())
         state = "done" if turn.leaving else self._state(turn.lane)
         lane.index, lane.answer = turn.index, Answer(verdicts, trials, state)
@@ -167,7 +171,8 @@ class Ledger:
                 self.stop("stopped on request")
         if now - self._beaten >= self._plan.spec.lease_s / 4:
             self._beaten = now
-            self._records.beat(self._plan.study_id, self._owner)
+            if not self._records.beat(self._plan.study_id, self._owner):
+                raise TunerError(f"study {self._plan.study!r}: another process has taken it over")
         self._end_overdue(now)
         self._end_unheeding(now)
         for number, entry in self._lanes.items():
@@ -195,6 +200,11 @@ class Ledger:
         self._records.clear_stop(self._plan.study_id)
         self._records.release(self._plan.study_id, self._owner)
         self._storage.flush()
+
+    def _excuse(self, blocked_s: float) -> None:
+        """No lane is silent for the time in which the ledger itself heard nobody."""
+        for entry in self._lanes.values():
+            entry.seen += blocked_s
 
     def _more(self, n: int) -> list[Ticket]:
         """Up to `n` trials that wait for an attempt: queued ones, then new ones."""
@@ -294,15 +304,17 @@ class Ledger:
         limit = self._plan.spec.trial_timeout_s
         if limit is None:
             return
-        for ticket in self._book.live:
-            if now - ticket.started < limit:
-                continue
-            entry = self._lanes[ticket.lane]
-            with self._storage.unit():
+        overdue = [ticket for ticket in self._book.live if now - ticket.started >= limit]
+        if not overdue:
+            return
+        with self._storage.unit():
+            for ticket in overdue:
                 self._judge.fail(ticket, "timeout", f"no end within {limit:g} s")
+            for number in sorted({ticket.lane for ticket in overdue}):
+                entry = self._lanes[number]
                 if now - entry.exchanged >= limit:
                     entry.condemned = True
-                    self._lose(ticket.lane, "lane ended: a trial in it ran out of time")
+                    self._lose(number, "lane ended: a trial in it ran out of time")
 
     def _end_unheeding(self, now: float) -> None:
         """A lane that has not come to its next exchange a while after the stop is ended.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tuner.errors import StorageError, TunerError
+from tuner.errors import AttemptGivenUpError, StorageError, TunerError
 from tuner.messages import Answer, LaneInfo, Snapshot, Turn, Welcome
 
 if TYPE_CHECKING:
@@ -23,29 +23,39 @@ class LedgerHost:
         from tuner.storage import open_storage
 
         self._storage = open_storage(url)
-        self._storage.records.claim(plan.study_id, owner)
+        lease_s = plan.spec.lease_s
+        if self._storage.records.claim(plan.study_id, owner, lease_s=lease_s) is not None:
+            raise TunerError(f"study {plan.study!r}: another process has taken it over")
         self._ledger = Ledger(self._storage, plan, owner)
         self._fatal: TunerError | None = None
 
     def join(self, info: LaneInfo) -> Welcome:
-        """As `Ledger.join`; a lane that comes after the database failed is sent away."""
+        """As `Ledger.join`; once the study cannot go on, a lane is sent away."""
         try:
             return self._ledger.join(info) if self._fatal is None else _AWAY
-        except StorageError as error:
-            self._fatal = error
+        except Exception as error:  # noqa: BLE001 - ends the study with its text
+            self._fail(error)
             return _AWAY
 
     def exchange(self, turn: Turn) -> Answer:
-        """As `Ledger.exchange`; after the database failed, the lane ends."""
+        """As `Ledger.exchange`; once the study cannot go on, the lane ends."""
         try:
             return self._ledger.exchange(turn) if self._fatal is None else _AWAY.answer
-        except StorageError as error:
-            self._fatal = error
+        except Exception as error:  # noqa: BLE001 - ends the study with its text
+            self._fail(error)
             return _AWAY.answer
 
     def call(self, method: str, *arguments: Any) -> Any:
-        """A method of the ledger's desk for functions."""
-        return getattr(self._ledger.functions, method)(*arguments)
+        """A method of the ledger's desk for functions.
+
+        Raises:
+            AttemptGivenUpError: The attempt is over, or the database failed.
+        """
+        try:
+            return getattr(self._ledger.functions, method)(*arguments)
+        except StorageError as error:
+            self._fail(error)
+            raise AttemptGivenUpError(f"the study cannot go on: {error}") from None
 
     def beat(self, lane: int, session: str) -> bool:
         """As `Ledger.beat`."""
@@ -69,3 +79,9 @@ class LedgerHost:
         """The study is free, the database closed."""
         self._ledger.close()
         self._storage.close()
+
+    def _fail(self, error: Exception) -> None:
+        """The study cannot go on; lanes are sent away, and `tick` tells the driver why."""
+        if self._fatal is None:
+            text = f"ledger: {type(error).__name__}: {error}"
+            self._fatal = error if isinstance(error, TunerError) else TunerError(text)

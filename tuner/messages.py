@@ -194,7 +194,7 @@ class Snapshot:
     """A study at one moment, as the live view shows it.
 
     Attributes:
-        state: `running`, `stopping`, `finished` or `interrupted`.
+        state: `running` or `stopping`.
         budget: Trials in all that the study may use.
         best_params: Of the best trial; empty before there is one.
         eta_s: Seconds left at the present pace, or None while unknown.

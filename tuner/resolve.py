@@ -76,8 +76,9 @@ def resolve(
     """
     problems: list[str] = []
     if (spec.trainer is not None) + (spec.objective is not None) + (objective is not None) != 1:
-        given = shown([name for name in (spec.trainer, spec.objective) if name is not None])
-        raise InputError(f"trainer: must be given, or an objective, and only one, got {given}")
+        words = [name for name in (spec.trainer, spec.objective) if name is not None]
+        given = f"got {shown(words)}" if words else f"got neither; trainers: {', '.join(TRAINERS)}"
+        raise InputError(f"trainer: must be given, or an objective, and only one, {given}")
     if space is not None and spec.space is not None:
         problems.append("space: must be given once, got a Space and keys in the spec")
     found: Resolved | None

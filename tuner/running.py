@@ -51,7 +51,8 @@ class Work:
 
 def run_inline(work: Work) -> str | None:
     """One lane in this process; returns the name of the signal that interrupted it, or None."""
-    plan = _plan(work, 1, 0.0, _n_slots(work, 1))
+    asked = work.resolved.spec.gpus_per_lane
+    plan = _plan(work, 1, 1.0 if asked == "auto" else asked, _n_slots(work, 1))
     ledger = Ledger(work.storage, plan, work.owner)
     lane = _job(plan, work.resolved).build(0, _Inline(ledger))
     ticked = time.monotonic()
@@ -64,8 +65,7 @@ def run_inline(work: Work) -> str | None:
                     _show(work, ledger.tick())
             _show(work, ledger.tick())
         except KeyboardInterrupt:
-            if interruptions.received is None:
-                raise
+            return interruptions.received or "SIGINT"
         finally:
             ledger.close()
     return interruptions.received
@@ -124,6 +124,7 @@ def _job(plan: Plan, resolved: Resolved) -> LaneJob:
         n_slots=plan.n_slots,
         keeping=Keeping(plan.checkpoints, plan.spec.checkpoint_every_s, best_of),
         n_threads=max(1, int(plan.spec.cpus_per_lane)),
+        uses_gpu=plan.gpus_per_lane > 0,
     )
 
 

@@ -159,7 +159,7 @@ class Spec(_Part):
     target: OptionalText = None
     task: Annotated[Task, BeforeValidator(choice(*get_args(Task)))] = "auto"
     epochs: OptionalCount = None
-    trials: Annotated[int, BeforeValidator(whole(1))] = 100
+    trials: Annotated[int, BeforeValidator(whole(1, 2**31))] = 100
     time_limit_s: OptionalSeconds = None
     target_value: Annotated[float | None, BeforeValidator(number(null=True))] = None
     patience_trials: OptionalCount = None

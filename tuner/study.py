@@ -6,8 +6,6 @@ import os
 import shlex
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
-from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,12 +20,10 @@ from tuner.report import Plots, write_report
 from tuner.resolve import resolve
 from tuner.running import warm_up
 from tuner.spec import DEFAULT_STORAGE, Spec, spec_from_mapping
-from tuner.storage import open_storage
 from tuner.study_record import study_record
 
 if TYPE_CHECKING:
     import pandas as pd
-    from optuna.study._frozen import FrozenStudy
 
     from search_spaces import Space
     from tuner.messages import Snapshot
@@ -35,24 +31,6 @@ if TYPE_CHECKING:
     from tuner.storage import Owner, Storage
 
 OnProgress = Callable[["Snapshot"], None]
-
-
-@dataclass(frozen=True)
-class StudySummary:
-    """A line of `tuner studies`."""
-
-    name: str
-    state: str
-    objectives: tuple[str, ...]
-    n_trials: int
-    n_complete: int
-    n_pruned: int
-    n_failed: int
-    n_running: int
-    budget: int | None
-    best_value: float | None
-    created: datetime | None
-    owner: str | None
 
 
 class Study:
@@ -261,10 +239,15 @@ class Study:
             force: Accept data that have changed.
             on_progress: Called with a `Snapshot` several times a second.
 
+        Returns:
+            The study; a finished one at once, unless it gets more trials.
+
         Raises:
             InputError: The study has a function that must be given again.
         """
         spec = self.spec
+        if self.state == "finished" and (trials is None or trials <= spec.trials):
+            return self
         if trials is not None:
             spec = spec.model_copy(update={"trials": trials})
         function = objective or self._objective
@@ -366,42 +349,9 @@ def load(name: str, *, storage: str | None = None) -> Study:
         StorageError: The database cannot be used.
     """
     url = storage or default_storage()
-    return Study(open_storage(url), url, name)
-
-
-def list_studies(storage: str) -> list[StudySummary]:
-    """Every study of a database, oldest first.
-
-    Raises:
-        StorageError: The database cannot be used.
-    """
-    opened = open_storage(storage)
-    return [
-        _summary(Study(opened, storage, study.study_name), study)
-        for study in opened.get_all_studies()
-    ]
+    return Study(launching.open_existing(url), url, name)
 
 
 def default_storage() -> str:
     """URL of the database where none is given."""
     return os.environ.get("TUNER_STORAGE") or DEFAULT_STORAGE
-
-
-def _summary(study: Study, frozen: FrozenStudy) -> StudySummary:
-    counts, spec = study.counts, study.spec
-    trials = study.trials
-    best = study.best_trials if len(frozen.directions) == 1 else []
-    return StudySummary(
-        name=study.name,
-        state=study.state,
-        objectives=tuple(objective.name for objective in spec.objectives),
-        n_trials=len(trials),
-        n_complete=counts["COMPLETE"],
-        n_pruned=counts["PRUNED"],
-        n_failed=counts["FAIL"],
-        n_running=counts["RUNNING"],
-        budget=spec.trials if study.is_ours else None,
-        best_value=best[0].value if best else None,
-        created=min((t.datetime_start for t in trials if t.datetime_start), default=None),
-        owner=study.owner,
-    )

@@ -60,10 +60,10 @@ class Warmup:
 
     def _live(self) -> None:
         """Ray's whole life; Linux ends its processes with the thread that started them."""
-        from tuner.cluster import service
-
         is_ours = False
         try:
+            from tuner.cluster import service
+
             is_ours = service.start(self._address, self._n_cpus)
         except BaseException as error:  # noqa: BLE001 - raised again in the caller's thread
             self._error = error

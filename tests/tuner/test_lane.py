@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import pytest
 from stubs import Clock, Given, StubCohort, StubTrainer, curve, folder_files, lane_info
 
 from trials.contract import Progress
@@ -196,17 +195,69 @@ def test_a_row_that_breaks_its_cohort_fails_alone(tmp_path: Path) -> None:
     assert epochs == [[], [(1, 1), (2, 1), (3, 1)], [(1, 2), (3, 2)], [(1, 3), (3, 3)]]
 
 
-@pytest.mark.parametrize("every_s", [0.0])
-def test_a_new_checkpoint_replaces_the_old_one(tmp_path: Path, every_s: float) -> None:
-    """At any time there is one checkpoint a row, and none once the row has ended."""
-    script = Script(
-        Welcome(answer=Answer(trials=(assignment(1),))),
-        [Answer()] * 3 + [Answer(verdicts=(Verdict(1, 101, "stop"),))],
-    )
-    lane = make(script, tmp_path, every_s=every_s)
+def test_rows_are_checkpointed_as_they_train(tmp_path: Path) -> None:
+    """With no time between checkpoints every epoch but the first and last of a row is on disk."""
+    script = Script(Welcome(answer=Answer(trials=(assignment(1),))))
+    lane = make(script, tmp_path, every_s=0.0)
     lane.start()
-    seen = []
     for _ in range(5):
         lane.turn()
-        seen.append(folder_files(tmp_path))
-    assert seen == [[], ["1-1.safetensors"], ["1-2.safetensors"], ["1-2.safetensors"], []]
+    assert folder_files(tmp_path) == ["1-1.safetensors", "1-2.safetensors"]
+    assert [saved.epoch for turn in script.turns for saved in turn.saved] == [1, 2]
+
+
+def test_a_lost_checkpoint_means_a_start_from_the_beginning(tmp_path: Path) -> None:
+    """A row whose file is gone is trained from its first epoch to where the ledger knows it."""
+    gone = str(tmp_path / "gone.safetensors")
+    row = assignment(1, epochs=9, checkpoint=gone, start_epoch=4, known_epochs=5)
+    script = Script(Welcome(rows=(row,)))
+    lane = make(script, tmp_path)
+    lane.start()
+    lane.turn()
+    assert [(r.epoch, r.metrics["loss"]) for r in script.turns[0].reports] == [
+        (6, curve(row.params, 7, 6))
+    ]
+
+
+def test_weights_of_a_row_that_ends_in_the_last_turn_are_kept(tmp_path: Path) -> None:
+    """The verdicts on the leaving turn are carried out: a complete row's weights are written."""
+    path = tmp_path / "weights" / "w.safetensors"
+    script = Script(
+        Welcome(answer=Answer(trials=(assignment(1, epochs=2),))),
+        [
+            Answer(),
+            Answer(state="save"),
+            Answer(verdicts=(Verdict(1, 101, "keep", str(path)),), state="done"),
+        ],
+    )
+    make(script, tmp_path / "checkpoints").run()
+    assert script.turns[-1].leaving
+    assert folder_files(tmp_path / "weights") == ["w.safetensors"]
+
+
+class Refusing(StubCohort):
+    """A cohort that cannot take the row of trial 2."""
+
+    def admit(self, rows: Any, states: Any = None) -> None:
+        if any(row.key == 2 for row in rows):
+            raise RuntimeError("no room")
+        super().admit(rows, states)
+
+
+class RefusingTrainer(StubTrainer):
+    """A trainer of such cohorts."""
+
+    def cohort(self, structure: object) -> StubCohort:
+        return Refusing()
+
+
+def test_a_row_that_cannot_be_admitted_fails_alone(tmp_path: Path) -> None:
+    """A row that breaks the set-up of its cohort is told as failed; the others train."""
+    trials = tuple(assignment(n) for n in (1, 2, 3))
+    script = Script(Welcome(answer=Answer(trials=trials)))
+    lane = make(script, tmp_path, RefusingTrainer(DATA))
+    lane.start()
+    for _ in range(2):
+        lane.turn()
+    assert [f.trial_id for turn in script.turns for f in turn.failures] == [2]
+    assert [report.trial_id for report in script.turns[1].reports] == [1, 3]

@@ -15,6 +15,7 @@ from optuna.trial import TrialState
 from stubs import Clock, Direct, StubTrainer, lane_info
 
 from trials.data import load as load_data
+from tuner.errors import TunerError
 from tuner.lane import Keeping, Lane
 from tuner.launching import create
 from tuner.ledger import Ledger
@@ -52,9 +53,9 @@ class Bench:
             n_slots,
         )
         self.url = url
-        self.storage.records.claim(self.study_id, self.owner, lease_s=30.0)
 
     def ledger(self) -> Ledger:
+        self.storage.records.claim(self.study_id, self.owner, lease_s=30.0)
         return Ledger(self.storage, self.plan, self.owner, self.clock)
 
     def lane(
@@ -266,6 +267,28 @@ def test_a_trial_that_overruns_its_time_is_failed_and_its_lane_ended(
     bench.storage.close()
 
 
+def test_several_trials_may_run_out_of_time_together(url: str, tmp_path: Path) -> None:
+    """All overdue trials of a lane are FAIL (timeout) once, also without retries."""
+    bench = Bench(url, tmp_path, trial_timeout_s=5.0, max_retries=0)
+    ledger = bench.ledger()
+    trials = ledger.join(lane_info(n_slots=3)).answer.trials
+    bench.clock.now = 6.0
+    ledger.tick()
+    stored = [bench.storage.get_trial(trial.trial_id) for trial in trials]
+    assert [trial.user_attrs["reason"] for trial in stored] == ["timeout"] * 3
+    bench.storage.close()
+
+
+def test_a_study_that_was_taken_over_is_left_alone(bench: Bench) -> None:
+    """A ledger that finds another owner of its study stops with an error."""
+    ledger = bench.ledger()
+    bench.storage.records.release(bench.study_id, bench.owner)
+    bench.storage.records.claim(bench.study_id, this_process(), lease_s=30.0)
+    bench.clock.now = 20.0
+    with pytest.raises(TunerError, match="taken it over"):
+        ledger.tick()
+
+
 def test_a_clock_is_needed_for_nothing_but_leases(bench: Bench) -> None:
     """A lane that beats is never taken for lost, however long its turn takes."""
     ledger = bench.ledger()
@@ -323,6 +346,14 @@ def test_weights_of_the_best_three_are_kept(bench: Bench) -> None:
     files = list((bench.plan.folder / "weights").iterdir())
     assert bench.plan.weights(best.number) in files
     assert len(files) == min(3, len(complete))
+
+
+def test_no_checkpoint_is_left_of_a_study_that_is_over(bench: Bench) -> None:
+    """Checkpoints go when their trial has ended or has a newer one."""
+    ledger = bench.ledger()
+    bench.lane(ledger, every_s=0.0).run()
+    ledger.close()
+    assert list(bench.plan.checkpoints.iterdir()) == []
 
 
 def test_foreign_trials_are_kept_and_not_counted(bench: Bench) -> None:

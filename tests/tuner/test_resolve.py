@@ -267,7 +267,7 @@ def test_an_objective_can_be_named(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("mapping", "rest", "start"),
     [
-        ({}, {}, "trainer: must be given, or an objective, and only one, got []"),
+        ({}, {}, "trainer: must be given, or an objective, and only one, got neither"),
         ({"trainer": "stand_in"}, {"objective": objective}, "trainer: must be given, or an"),
         ({}, {"objective": train}, "objective: train must accept (trial)"),
         ({}, {"objective": 3}, "objective: int must be a function, got int"),

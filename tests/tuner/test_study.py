@@ -19,7 +19,7 @@ from stubs import StubTrainer
 import tuner
 from search_spaces import Categorical, Float, Space
 from tuner.errors import InputError, StudyExistsError, StudyNotFoundError
-from tuner.study import list_studies
+from tuner.listing import list_studies
 
 
 def quadratic(trial: optuna.Trial) -> float:
@@ -375,3 +375,30 @@ def test_code_is_not_imported_because_a_database_names_it(
         study.resume(trials=3, inline=True)
     again = tuner.load("s", storage=url).resume(trials=3, objective="own_code:f", inline=True)
     assert again.counts["COMPLETE"] == 3
+
+
+def test_reading_makes_no_database(url: str) -> None:
+    """A study looked for in a file that is not there is told so, and no file is made."""
+    for read in (lambda: tuner.load("s", storage=url), lambda: list_studies(url)):
+        with pytest.raises(StudyNotFoundError, match="no database at"):
+            read()
+    assert not Path(url.removeprefix("sqlite:///")).exists()
+
+
+def test_a_keyboard_interrupt_in_an_objective_leaves_a_study_to_resume(url: str) -> None:
+    """It ends the run as Ctrl-C does, and the trial waits for the study to go on."""
+
+    def objective(trial: optuna.Trial) -> float:
+        if trial.number == 1:
+            raise KeyboardInterrupt
+        return 1.0
+
+    study = tuner.launch(objective, trials=3, storage=url, inline=True)
+    assert study.interrupted == "SIGINT"
+    assert study.counts["RUNNING"] == 1
+
+
+def test_a_finished_study_is_resumed_at_once(url: str) -> None:
+    """Without more trials there is nothing to do, and no code is needed."""
+    study = launch_stub(url, study="s")
+    assert tuner.load("s", storage=url).resume().counts == study.counts

@@ -73,6 +73,9 @@ def read_target(
         what = "truth values" if column.dtype.kind == "b" else f"text such as {str(column[0])!r}"
         problems.append(f"target {name!r}: must be numbers for a regression, got {what}")
         return None
+    if task == "regression" and len(labels) < 2:
+        problems.append(f"target {name!r}: must take several values, got {column[0]:g} everywhere")
+        return None
     if task == "regression":
         note = f"target {name!r}: numbers from {column.min():g} to {column.max():g}, a regression"
         return Target(name, "regression", column.astype(np.float32), (), note)

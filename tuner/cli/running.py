@@ -114,4 +114,7 @@ def _run(
     if study.interrupted:
         note(f"interrupted by {study.interrupted}; go on with:")
         complain([resume_command(study)])
+    elif study.state == "interrupted":
+        note("stopped before its trials were used up; go on with:")
+        complain([resume_command(study)])
     return exit_code(study)

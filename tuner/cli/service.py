@@ -13,9 +13,10 @@ from tuner.errors import InputError
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
+    from tuner.listing import StudySummary
     from tuner.messages import Snapshot
     from tuner.spec import Spec
-    from tuner.study import Study, StudySummary
+    from tuner.study import Study
 
 
 def storage_url(option: str | None) -> str:
@@ -50,7 +51,7 @@ def load(name: str, storage: str | None) -> Study:
 
 def list_studies(storage: str | None) -> list[StudySummary]:
     """What is in the database that the option means."""
-    from tuner.study import list_studies
+    from tuner.listing import list_studies
 
     return list(list_studies(storage_url(storage)))
 

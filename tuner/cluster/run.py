@@ -17,7 +17,7 @@ from ray.exceptions import RayActorError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from tuner.cluster.lanes import RayLane
-from tuner.errors import TunerError
+from tuner.errors import StorageError, TunerError
 from tuner.messages import Snapshot
 from tuner.signals import Interruptions
 
@@ -48,7 +48,8 @@ def run(
         TunerError: Ray's node or the ledger's process died; the study can be resumed.
     """
     host = _host(url, plan, owner)
-    lanes = threading.Thread(target=_run_lanes, args=(host, plan, job), daemon=True)
+    broken: list[Exception] = []
+    lanes = threading.Thread(target=_run_lanes, args=(host, plan, job, broken), daemon=True)
     with Interruptions(lambda name: host.stop.remote(f"interrupted by {name}")) as interruptions:
         try:
             lanes.start()
@@ -56,12 +57,16 @@ def run(
                 _poll(host, on_progress, lanes.is_alive)
                 lanes.join(POLL_S)
             _poll(host, on_progress, lambda: True)
+            if broken:
+                raise TunerError(f"ray: cannot run lanes: {broken[0]}")
             ray.get(host.close.remote(), timeout=LEDGER_TIMEOUT_S)
         except RayActorError as error:
             text = f"study '{plan.study}': the ledger's process died ({type(error).__name__})"
             raise TunerError(f"{text}; go on with: tuner resume") from error
-        except TunerError:
+        except TunerError as error:
             lanes.join(LANES_TIMEOUT_S)
+            if not isinstance(error, StorageError):
+                ray.get(host.close.remote(), timeout=LEDGER_TIMEOUT_S)
             raise
         except KeyboardInterrupt:
             ray.get(host.close.remote(), timeout=LEDGER_TIMEOUT_S)
@@ -92,8 +97,15 @@ def _host(url: str, plan: Plan, owner: Owner) -> Any:
     return actor.remote(url, plan, owner)
 
 
-def _run_lanes(host: Any, plan: Plan, job: LaneJob) -> None:
-    """Tune runs one trial a lane until every lane has ended."""
+def _run_lanes(host: Any, plan: Plan, job: LaneJob, broken: list[Exception]) -> None:
+    """Tune runs one trial a lane until every lane has ended; what stops it goes to `broken`."""
+    try:
+        _fit(host, plan, job)
+    except Exception as error:  # noqa: BLE001 - raised again in the driver's thread
+        broken.append(error)
+
+
+def _fit(host: Any, plan: Plan, job: LaneJob) -> None:
     resources = {"cpu": plan.spec.cpus_per_lane, "gpu": plan.gpus_per_lane}
     lane = tune.with_resources(tune.with_parameters(RayLane, host=host, job=job), resources)
     with tempfile.TemporaryDirectory(prefix="tuner-lanes-") as folder:
