@@ -190,7 +190,8 @@ def test_every_import_is_a_declared_dependency() -> None:
     owners = packages_distributions()
     used = {_distribution(owners[top][0]) for top in foreign if top in owners}
     assert not used - required - optional
-    assert not required - used - {"pyarrow"}, "declared but not imported"
+    by_others = {"pyarrow", "scikit-learn"}  # pandas writes Parquet by it; its files are read
+    assert not required - used - by_others, "declared but not imported"
 
 
 def _distribution(requirement: str) -> str:

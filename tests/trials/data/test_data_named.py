@@ -141,3 +141,22 @@ def test_public_names_are_documented() -> None:
     import trials.data
 
     assert all(inspect.getdoc(getattr(trials.data, name)) for name in trials.data.__all__)
+
+
+@pytest.mark.parametrize("name", ["breast_cancer", "digits", "diabetes", "iris", "wine"])
+def test_bundled_sets_are_those_of_scikit_learn(name):
+    """Values, targets, classes and features equal what scikit-learn's own loaders give."""
+    import sklearn.datasets
+
+    bunch = getattr(sklearn.datasets, f"load_{name}")()
+    found = load(name, seed=1)
+    parts = (found.train, found.validation, found.test)
+    rows = np.concatenate([part.x.reshape(len(part.x), -1) for part in parts])
+    rows = np.column_stack([rows, np.concatenate([part.y for part in parts])])
+    x = bunch.data / 16 if name == "digits" else bunch.data
+    expected = np.column_stack([x.astype(np.float32), bunch.target.astype(np.float32)])
+    order, wanted = np.lexsort(rows.T), np.lexsort(expected.T)
+    np.testing.assert_allclose(rows[order], expected[wanted], rtol=1e-6)
+    assert found.feature_names == tuple(str(feature) for feature in bunch.feature_names)
+    if name != "diabetes":
+        assert found.classes == tuple(str(word) for word in bunch.target_names)
