@@ -126,7 +126,7 @@ class Lane:
         """Joins, and brings the rows that an earlier life of the lane left up to date."""
         welcome = self._connection.join(self.info)
         self._admit(welcome.rows)
-        self._pending = _Ready(welcome.answer)
+        self._pending = Ready(welcome.answer)
 
     def turn(self) -> bool:
         """One turn of training and one exchange; False once the lane has ended."""
@@ -336,12 +336,13 @@ class Lane:
 
 
 @dataclass(frozen=True)
-class _Ready:
+class Ready:
     """An answer that is there already."""
 
     answer: Answer
 
     def result(self) -> Answer:
+        """The answer, at once."""
         return self.answer
 
 

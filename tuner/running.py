@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from trials.function import TrialObjective, with_params
-from tuner.lane import Keeping
+from tuner.lane import Keeping, Ready
 from tuner.lane_job import LaneJob
 from tuner.ledger import Ledger
-from tuner.messages import Answer, LaneInfo, Snapshot, Turn, Welcome
+from tuner.messages import LaneInfo, Snapshot, Turn, Welcome
 from tuner.plan import Plan
 from tuner.signals import Interruptions
 from tuner.warmup import Warmup, n_local_cpus
@@ -170,14 +170,6 @@ def _n_slots(work: Work, n_lanes: int) -> int:
 
 
 @dataclass(frozen=True)
-class _Ready:
-    answer: Answer
-
-    def result(self) -> Answer:
-        return self.answer
-
-
-@dataclass(frozen=True)
 class _Inline:
     """A lane's way to a ledger in the same process."""
 
@@ -186,8 +178,8 @@ class _Inline:
     def join(self, info: LaneInfo) -> Welcome:
         return self.ledger.join(info)
 
-    def exchange(self, turn: Turn) -> _Ready:
-        return _Ready(self.ledger.exchange(turn))
+    def exchange(self, turn: Turn) -> Ready:
+        return Ready(self.ledger.exchange(turn))
 
     def call(self, method: str, *arguments: Any) -> Any:
         return getattr(self.ledger.functions, method)(*arguments)

@@ -18,7 +18,7 @@ from tuner.errors import InputError
 from tuner.ledger import ENDED
 from tuner.report import Plots, write_report
 from tuner.resolve import resolve
-from tuner.running import warm_up
+from tuner.running import OnProgress, warm_up
 from tuner.spec import DEFAULT_STORAGE, Spec, spec_from_mapping
 from tuner.study_record import study_record
 
@@ -26,11 +26,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from search_spaces import Space
-    from tuner.messages import Snapshot
     from tuner.report.data import StudyRecord
     from tuner.storage import Owner, Storage
-
-OnProgress = Callable[["Snapshot"], None]
 
 
 class Study:

@@ -10,6 +10,7 @@ from optuna.distributions import BaseDistribution
 from optuna.trial import FrozenTrial, TrialState
 
 from tuner.judge import ERROR, REASON
+from tuner.launching import METRIC_NAMES
 from tuner.report.data import State, StudyRecord, TrialRecord
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def study_record(
     spec, environment = storage.records.get_spec(study_id) or ({}, {})
     trials = storage.get_all_trials(study_id, deepcopy=False)
     directions = storage.get_study_directions(study_id)
-    names = storage.get_study_system_attrs(study_id).get("study:metric_names")
+    names = storage.get_study_system_attrs(study_id).get(METRIC_NAMES)
     names = names or [f"value {i}" if i else "value" for i in range(len(directions))]
     attempts: dict[int, list[Attempt]] = defaultdict(list)
     for attempt in storage.records.attempts(study_id):
