@@ -30,7 +30,8 @@ Batch size is missing on purpose: any positive number is legal.
 """
 
 LEARNING_RATE = Float(1e-4, 1.0, log=True)
-OPTIMIZER = Categorical(("sgd", "adam"))
+OPTIMIZER = Categorical(("sgd", "adagrad", "rmsprop", "adam"))
+"""Those that a learning rate between 1e-4 and 1 suits; AdaDelta wants about 1 whatever the task."""
 MOMENTUM = Float(0.0, 0.99, when={"optimizer": "sgd"})
 NESTEROV = Categorical((False, True), when={"optimizer": "sgd"})
 DROPOUT = Float(0.0, 0.6)
@@ -39,8 +40,13 @@ L2 = Float(1e-7, 1e-1, log=True)
 UNITS = Int(8, 128, log=True)
 LAYERS = Int(1, 3)
 BATCH_SIZE = Categorical((16, 32, 64, 128))
-ACTIVATION = Categorical(("sigmoid", "tanh", "hard_tanh", "relu", "leaky_relu", "softplus"))
-INITIALIZER = Categorical(("xavier_uniform", "xavier_normal", "he_uniform", "he_normal"))
+LABEL_SMOOTHING = Float(0.0, 0.2)
+ACTIVATION = Categorical(
+    ("sigmoid", "tanh", "hard_tanh", "relu", "leaky_relu", "elu", "selu", "softplus")
+)
+INITIALIZER = Categorical(
+    ("xavier_uniform", "xavier_normal", "he_uniform", "he_normal", "orthogonal")
+)
 SCHEDULE = Categorical(("constant", "cosine", "warmup_cosine"))
 INPUT_SCALING = Constant("standardize")
 
@@ -52,6 +58,7 @@ MLP = Space(
     dropout=DROPOUT,
     l1=L1,
     l2=L2,
+    label_smoothing=LABEL_SMOOTHING,
     units=UNITS,
     layers=LAYERS,
     batch_size=BATCH_SIZE,
@@ -60,4 +67,7 @@ MLP = Space(
     schedule=SCHEDULE,
     input_scaling=INPUT_SCALING,
 )
-"""The ready space of the `mlp` trainer; `units` is the width of every hidden layer."""
+"""The ready space of the `mlp` trainer.
+
+`units` is the width of every hidden layer; `label_smoothing` makes no difference to numbers.
+"""

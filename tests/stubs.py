@@ -12,7 +12,7 @@ import torch
 from search_spaces import Categorical, Float, Space
 from trials.contract import Objective, Progress, Row, RowState
 from trials.data import DataError, Dataset
-from tuner.messages import Answer, LaneInfo, Turn, Welcome
+from tuner.messages import Answer, LaneInfo, Slots, Turn, Welcome
 
 SPACE = Space(x=Float(-1.0, 1.0), kind=Categorical(["a", "b"]))
 
@@ -33,6 +33,10 @@ class StubCohort:
     @property
     def keys(self) -> Collection[int]:
         return tuple(self.rows)
+
+    @property
+    def blocks(self) -> Mapping[str, int]:
+        return {"stub": len(self.rows)} if self.rows else {}
 
     def admit(self, rows: Sequence[Row], states: Mapping[int, RowState] | None = None) -> None:
         for row in rows:
@@ -147,7 +151,7 @@ class Clock:
 
 def lane_info(n_slots: int = 4, lane: int = 0, session: str = "s0") -> LaneInfo:
     """A lane for tests."""
-    return LaneInfo(lane, session, "here", 1, "cpu", n_slots)
+    return LaneInfo(lane, session, "here", 1, "cpu", Slots(n_slots))
 
 
 def folder_files(folder: Path) -> list[str]:

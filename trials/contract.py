@@ -67,13 +67,21 @@ class Progress:
 class Cohort(Protocol):
     """Rows of one structure that train together.
 
-    A row's result is a function of its `Row` (and of the padded widths, part of the structure)
-    alone: neighbours, order of admission and checkpoints never change a bit of it on one CPU.
+    A row's result is a function of its `Row` alone, and so are the widths that it is padded to:
+    neighbours, order of admission and checkpoints never change a bit of it on one CPU. Rows that
+    cannot be stacked are in blocks of their own.
     """
 
     @property
     def keys(self) -> Collection[int]:
         """The rows now training."""
+
+    @property
+    def blocks(self) -> Mapping[str, int]:
+        """How many rows are stacked together, by what separates them from the others.
+
+        Keys read like "batch_size=32 units<=64"; the counts add up to the number of rows.
+        """
 
     def admit(self, rows: Sequence[Row], states: Mapping[int, RowState] | None = None) -> None:
         """Adds rows; those with an entry in `states` (by key) go on from it, others start anew.

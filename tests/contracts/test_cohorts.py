@@ -178,6 +178,18 @@ def test_evictions_change_no_bit(trainer, seed, n_rows, data):
     assert (of(rows[0], found), bits(cohort.save(0))) == alone(trainer, rows[0])
 
 
+def test_blocks_count_rows(trainer):
+    """Every row is in one block; a cohort without rows has none."""
+    rows = mixed_rows(trainer, 7, 6)
+    cohort = trainer.cohort(trainer.structure(rows[0].params))
+    assert not cohort.blocks
+    cohort.admit(rows)
+    assert sum(cohort.blocks.values()) == 6
+    cohort.evict([0, 5])
+    assert sum(cohort.blocks.values()) == 4
+    assert all(count > 0 for count in cohort.blocks.values())
+
+
 def test_structure_ignores_rates(trainer):
     """Rows that differ in the learning rate alone share a structure."""
     params = mixed_rows(trainer, 0, 1)[0].params

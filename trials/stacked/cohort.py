@@ -5,8 +5,9 @@ What a row is made of and how an epoch goes is the family's; here is only who si
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import torch
@@ -30,7 +31,17 @@ class Training(Protocol):
 
 
 class Family(Protocol):
-    """How the rows of one structure are made, stored and trained."""
+    """How rows are made, stored and trained."""
+
+    @property
+    def mode(self) -> Callable[[], AbstractContextManager[Any]]:
+        """The context in which rows train: torch.inference_mode, or no_grad for autograd's sake."""
+
+    def block(self, row: Row) -> Hashable:
+        """Rows that agree in it have vectors of equal lengths and are stacked."""
+
+    def label(self, row: Row) -> str:
+        """What separates the row's block from others, for people."""
 
     def begin(self, row: Row) -> Vectors:
         """The padded vectors of a row that starts anew."""
@@ -49,33 +60,50 @@ class Family(Protocol):
         """Rows are ordered by it, so that rows that are treated alike are neighbours."""
 
     def training(self, rows: Sequence[Row], stack: Vectors) -> Training:
-        """Training of `rows`, in place on `stack`, whose tensors have shape (K, n)."""
+        """Training of `rows` of one block, in place on `stack`, whose tensors are (K, n)."""
 
 
 @dataclass
 class _Member:
     row: Row
     epoch: int
-    place: int | None  # in the stack
+    place: int | None  # in the stack of its block
     vectors: Vectors  # while it is not in the stack
+    block: Hashable
+    rank: tuple[Any, ...]
+
+
+@dataclass
+class _Block:
+    """Rows whose tensors are stacked; `training` is None while they must be put together anew."""
+
+    label: str
+    members: list[_Member] = field(default_factory=list)
+    stack: Vectors = field(default_factory=dict)
+    training: Training | None = None
 
 
 class StackedCohort:
     """Rows of one structure that train as index 0 of the same tensors; a `contract.Cohort`.
 
-    The tensors are rebuilt when rows were admitted or evicted, once, before the next epoch.
+    Rows that cannot be stacked are in blocks of their own. The tensors of a block are rebuilt when
+    its rows were admitted or evicted, once, before the next epoch; other blocks stay as they are.
     """
 
     def __init__(self, family: Family) -> None:
         self._family = family
         self._members: dict[int, _Member] = {}
-        self._stack: Vectors = {}
-        self._training: Training | None = None
+        self._blocks: dict[Hashable, _Block] = {}
 
     @property
     def keys(self) -> Collection[int]:
         """The rows now training."""
         return tuple(self._members)
+
+    @property
+    def blocks(self) -> Mapping[str, int]:
+        """Rows that are stacked together, by what separates them from the others."""
+        return {block.label: len(block.members) for block in self._blocks.values()}
 
     def admit(self, rows: Sequence[Row], states: Mapping[int, RowState] | None = None) -> None:
         """Adds rows; those with an entry in `states` (by key) go on from it, others start anew.
@@ -84,7 +112,7 @@ class StackedCohort:
             ValueError: A key is present already or given twice, a state belongs to none of the
                 rows, or does not fit its row. Nothing is added then.
         """
-        states = states or {}
+        family, states = self._family, states or {}
         keys = [row.key for row in rows]
         problems = [f"row {key}: is in the cohort already" for key in keys if key in self._members]
         problems += [f"row {key}: is given twice" for key in set(keys) if keys.count(key) > 1]
@@ -94,22 +122,30 @@ class StackedCohort:
         members = {}
         for row in rows:
             state = states.get(row.key)
-            if state is None:
-                members[row.key] = _Member(row, 0, None, self._family.begin(row))
-                continue
-            epoch = _epoch(row, state)
-            members[row.key] = _Member(row, epoch, None, self._family.restore(row, state))
+            epoch = 0 if state is None else _epoch(row, state)
+            vectors = family.begin(row) if state is None else family.restore(row, state)
+            place, rank = family.block(row), family.rank(row)
+            members[row.key] = _Member(row, epoch, None, vectors, place, rank)
         self._members.update(members)
-        self._training = None
+        for member in members.values():
+            if member.block not in self._blocks:
+                self._blocks[member.block] = _Block(family.label(member.row))
+            block = self._blocks[member.block]
+            block.members.append(member)
+            block.training = None
 
     def evict(self, keys: Collection[int]) -> None:
         """Removes rows; unknown keys raise KeyError and nothing is removed."""
         unknown = sorted(set(keys) - self._members.keys())
         if unknown:
             raise KeyError(f"rows {unknown}: not in the cohort")
-        for key in set(keys):
-            del self._members[key]
-        self._training = None
+        leaving = [self._members.pop(key) for key in set(keys)]
+        for place in {member.block for member in leaving}:
+            block = self._blocks[place]
+            block.members = [m for m in block.members if m.row.key in self._members]
+            block.training = None
+            if not block.members:
+                del self._blocks[place]
 
     def save(self, key: int) -> RowState:
         """The row's weights, optimizer state and epoch, enough to go on bitwise alike.
@@ -122,44 +158,44 @@ class StackedCohort:
         member = self._members[key]
         vectors = member.vectors
         if member.place is not None:
-            vectors = {name: tensor[member.place] for name, tensor in self._stack.items()}
+            stack = self._blocks[member.block].stack
+            vectors = {name: tensor[member.place] for name, tensor in stack.items()}
         return self._family.store(member.row, vectors) | {"epoch": torch.tensor(member.epoch)}
 
-    @torch.inference_mode()
     def advance(self) -> list[Progress]:
         """Trains every row for one epoch and returns what each measured."""
-        if not self._members:
-            return []
-        if self._training is None:
-            self._training = self._rebuild()
-        members = self._members.values()
-        metrics = self._training.epoch([member.epoch for member in members])
-        for member in members:
+        with self._family.mode():
+            return [progress for b in self._blocks.values() for progress in self._advance(b)]
+
+    def _advance(self, block: _Block) -> list[Progress]:
+        if block.training is None:
+            block.training = self._rebuild(block)
+        metrics = block.training.epoch([member.epoch for member in block.members])
+        for member in block.members:
             member.epoch += 1
         return [
             Progress(member.row.key, member.epoch, figures)
-            for member, figures in zip(members, metrics, strict=True)
+            for member, figures in zip(block.members, metrics, strict=True)
         ]
 
-    def _rebuild(self) -> Training:
+    def _rebuild(self, block: _Block) -> Training:
         """Puts the members in order and their vectors into fresh tensors."""
-        ranked = sorted(self._members.values(), key=lambda m: (self._family.rank(m.row), m.row.key))
+        ranked = sorted(block.members, key=lambda member: (member.rank, member.row.key))
         kept = [(k, m.place) for k, m in enumerate(ranked) if m.place is not None]
         to, source = [k for k, _ in kept], [place for _, place in kept]
         added = [(k, m.vectors) for k, m in enumerate(ranked) if m.place is None]
-        like = self._stack or added[0][1]
+        like = block.stack or added[0][1]
         stack = {}
         for name, tensor in like.items():
             fresh = tensor.new_empty(len(ranked), tensor.shape[-1])
             if kept:
-                fresh[to] = self._stack[name][source]
+                fresh[to] = block.stack[name][source]
             for k, vectors in added:
                 fresh[k] = vectors[name]
             stack[name] = fresh
         for k, member in enumerate(ranked):
             member.place, member.vectors = k, {}
-        self._stack = stack
-        self._members = {member.row.key: member for member in ranked}
+        block.stack, block.members = stack, ranked
         return self._family.training([member.row for member in ranked], stack)
 
 

@@ -1,13 +1,15 @@
-"""Factors of hidden units: dropout from each row's own tape, and zero for padded units."""
+"""Factors of units: dropout from each row's own tape, and zero for padded units."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
 from trials.stacked.batches import Piece
+from trials.stacked.network import Site
 from trials.stacked.noise import generator, keep_tape, keep_threshold
 from trials.stacked.workspace import Workspace
 
@@ -23,15 +25,12 @@ def padding_masks(
 
 
 class Dropout:
-    """Inverted dropout after every hidden layer, each row with its own rate and true width.
+    """Inverted dropout at every site of a network, each row with its own rates and true shapes.
 
     Args:
-        rates: Probability of dropping a unit per row, in [0, 1).
+        sites: Of each row; rows with fewer of them come later and lack the first.
+        padded: The padded shape of each site.
         seeds: Of the rows.
-        units: True width of the hidden layers per row.
-        n_layers: Hidden layers.
-        width: H, the padded width.
-        mask_padding: Padded units are not zero by themselves.
         like: Says where and in which precision masks are wanted.
 
     Source: Srivastava et al., JMLR 15 (2014); inverted: kept units are divided by the
@@ -40,21 +39,27 @@ class Dropout:
 
     def __init__(
         self,
-        rates: Sequence[float],
+        sites: Sequence[Sequence[Site]],
+        padded: Sequence[tuple[int, ...]],
         seeds: Sequence[int],
-        units: Sequence[int],
-        n_layers: int,
-        width: int,
-        mask_padding: bool,
         like: Tensor,
     ) -> None:
-        self._rates, self._seeds, self._units = rates, seeds, units
-        self._n_layers, self._width, self._like = n_layers, width, like
+        self._sites, self._padded, self._seeds, self._like = sites, padded, seeds, like
         self._workspace = Workspace(torch.device("cpu"), like.dtype)
-        self._is_used = n_layers > 0 and any(rate > 0 for rate in rates)
+        self._n_rows = [sum(len(row) >= n for row in sites) for n in range(len(padded), 0, -1)]
+        self._scales = [
+            torch.tensor(
+                [1.0 / (1.0 - row[-n].rate) for row in sites if len(row) >= n], dtype=like.dtype
+            )
+            for n in range(len(padded), 0, -1)
+        ]
+        self._is_used = any(site.rate > 0 for row in sites for site in row)
         self._tapes: list[torch.Generator] = []
-        self.resting = padding_masks(units, n_layers, width, like) if mask_padding else None
-        """Factors without dropout, one tensor (K, 1, H) per hidden layer; None for all ones."""
+
+    @property
+    def n_numbers(self) -> int:
+        """Numbers that the masks of one row hold for one point."""
+        return sum(math.prod(shape) for shape in self._padded) if self._is_used else 0
 
     def begin(self, epochs: Sequence[int]) -> None:
         """Starts the tapes of an epoch; `epochs` counts from 0."""
@@ -64,21 +69,40 @@ class Dropout:
                 for seed, epoch in zip(self._seeds, epochs, strict=True)
             ]
 
-    def masks(self, piece: Piece) -> list[Sequence[Tensor] | None]:
-        """Factors for each step of the next `piece`: per hidden layer (K, B, H), or None."""
+    def masks(self, piece: Piece) -> Sequence[Sequence[Tensor] | None]:
+        """Factors for each step of the next `piece`: per site (K, B, *site), or None.
+
+        Rows that lack a site are missing behind the others.
+        """
         if not self._is_used:
-            return [self.resting] * piece.n_steps
-        n, b, h = piece.n_steps, piece.n_batch, self._width
-        masks = self._workspace.take("masks", n, self._n_layers, len(self._rates), b, h)
-        for k, (rate, units) in enumerate(zip(self._rates, self._units, strict=True)):
-            row = masks[:, :, k, :, :units]
-            masks[:, :, k, :, units:] = 0.0
-            if rate == 0:
-                row.fill_(1.0)
+            return [None] * piece.n_steps
+        masks = [
+            self._workspace.take(f"mask.{i}", piece.n_steps, n_rows, piece.n_batch, *shape)
+            for i, (shape, n_rows) in enumerate(zip(self._padded, self._n_rows, strict=True))
+        ]
+        for k, sites in enumerate(self._sites):
+            self._fill(k, sites, [mask[:, k] for mask in masks[len(masks) - len(sites) :]])
+        for mask, scale in zip(masks, self._scales, strict=True):
+            mask.mul_(scale.view(-1, *[1] * (mask.dim() - 2)))
+        steps = [mask.to(self._like.device).unbind(0) for mask in masks]
+        return list(zip(*steps, strict=True))
+
+    def _fill(self, k: int, sites: Sequence[Site], masks: Sequence[Tensor]) -> None:
+        """Writes 1 for kept units of row k, whose part of each site is (steps, B, *site)."""
+        if not sites:
+            return
+        n_steps, n_batch = masks[0].shape[:2]
+        lengths = [n_batch * math.prod(site.shape) for site in sites]
+        tapes: Sequence[Tensor] = ()
+        if any(site.rate > 0 for site in sites):
+            tapes = torch.split(keep_tape(self._tapes[k], n_steps, (sum(lengths),)), lengths, 1)
+        for i, (site, mask) in enumerate(zip(sites, masks, strict=True)):
+            true = mask
+            for dim, length in enumerate(site.shape, 2):
+                true = true.narrow(dim, 0, length)
+            if true.shape != mask.shape:
+                mask.fill_(0.0)
+            if site.rate == 0:
+                true.fill_(1.0)
                 continue
-            tape = keep_tape(self._tapes[k], n, (self._n_layers, b, units))
-            kept = torch.lt(
-                tape, keep_threshold(rate), out=self._workspace.take("kept", *tape.shape)
-            )
-            torch.mul(kept, 1.0 / (1.0 - rate), out=row)
-        return [step.unbind(0) for step in masks.to(self._like.device).unbind(0)]
+            torch.lt(tapes[i].view(true.shape), keep_threshold(site.rate), out=true)

@@ -3,53 +3,63 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
-from trials.stacked.layout import Layout
+Spread = Callable[[int, int], float]
+Draw = Callable[[Tensor, torch.Generator], object]
 
-INITIALIZERS: dict[str, tuple[str, Callable[[int, int], float]]] = {
-    "uniform": ("uniform", lambda n_in, _: 1 / math.sqrt(n_in)),
-    "normal": ("normal", lambda n_in, _: 1 / math.sqrt(n_in)),
-    "xavier_uniform": ("uniform", lambda n_in, n_out: math.sqrt(6 / (n_in + n_out))),
-    "xavier_normal": ("normal", lambda n_in, n_out: math.sqrt(2 / (n_in + n_out))),
-    "he_uniform": ("uniform", lambda n_in, _: math.sqrt(6 / n_in)),
-    "he_normal": ("normal", lambda n_in, _: math.sqrt(2 / n_in)),
+
+def _uniform(half_width: Spread) -> Draw:
+    """Fills uniformly; the half width follows from the fans (inputs, outputs)."""
+
+    def fill(weight: Tensor, rng: torch.Generator) -> None:
+        bound = half_width(weight.shape[1], weight.shape[0])
+        weight.uniform_(-bound, bound, generator=rng)
+
+    return fill
+
+
+def _normal(deviation: Spread) -> Draw:
+    """Fills with normal numbers; their deviation follows from the fans (inputs, outputs)."""
+
+    def fill(weight: Tensor, rng: torch.Generator) -> None:
+        weight.normal_(0.0, deviation(weight.shape[1], weight.shape[0]), generator=rng)
+
+    return fill
+
+
+def _orthogonal(weight: Tensor, rng: torch.Generator) -> None:
+    """Fills with orthonormal rows or columns, whichever are fewer, all directions alike likely."""
+    is_wide = weight.shape[0] < weight.shape[1]
+    normal = torch.empty_like(weight).normal_(generator=rng)
+    basis, triangle = torch.linalg.qr(normal.t() if is_wide else normal)
+    # without the signs of the diagonal, the directions would not be uniform (Mezzadri 2007)
+    basis *= triangle.diagonal().sign()
+    weight.copy_(basis.t() if is_wide else basis)
+
+
+INITIALIZERS: dict[str, Draw] = {
+    "uniform": _uniform(lambda n_in, _: 1 / math.sqrt(n_in)),
+    "normal": _normal(lambda n_in, _: 1 / math.sqrt(n_in)),
+    "xavier_uniform": _uniform(lambda n_in, n_out: math.sqrt(6 / (n_in + n_out))),
+    "xavier_normal": _normal(lambda n_in, n_out: math.sqrt(2 / (n_in + n_out))),
+    "he_uniform": _uniform(lambda n_in, _: math.sqrt(6 / n_in)),
+    "he_normal": _normal(lambda n_in, _: math.sqrt(2 / n_in)),
+    "orthogonal": _orthogonal,
 }
-"""Name -> kind of distribution, and its half width or standard deviation from the two fans.
+"""Name -> what fills a weight of shape (outputs, inputs).
 
 Sources: uniform and normal LeCun et al., Efficient BackProp (1998), the former torch's default
-for linear layers; Xavier: Glorot and Bengio, AISTATS (2010); He: He et al., ICCV (2015).
+for linear layers; Xavier: Glorot and Bengio, AISTATS (2010); He: He et al., ICCV (2015);
+orthogonal: Saxe et al., ICLR (2014).
 """
 
 
 def draw_weight(initializer: str, n_in: int, n_out: int, rng: torch.Generator) -> Tensor:
     """A weight as torch.nn.Linear holds it, float64, shape (n_out, n_in)."""
-    kind, scale = INITIALIZERS[initializer]
     weight = torch.empty(n_out, n_in, dtype=torch.float64)
-    spread = scale(n_in, n_out)
-    if kind == "uniform":
-        return weight.uniform_(-spread, spread, generator=rng)
-    return weight.normal_(0.0, spread, generator=rng)
-
-
-def draw_perceptron(
-    layout: Layout,
-    widths: Sequence[int],
-    initializer: str,
-    rng: torch.Generator,
-    dtype: torch.dtype,
-) -> dict[str, Tensor]:
-    """Named initial tensors of one row with the true `widths`; biases are zero.
-
-    Drawn in float64 whatever `dtype` is, so that precision does not change the start.
-    """
-    tensors = {}
-    for name, shape in layout.shapes(widths).items():
-        if len(shape) == 1:
-            tensors[name] = torch.zeros(shape, dtype=dtype)
-        else:
-            tensors[name] = draw_weight(initializer, shape[1], shape[0], rng).to(dtype)
-    return tensors
+    INITIALIZERS[initializer](weight, rng)
+    return weight

@@ -1,21 +1,25 @@
-"""How the layers of one padded perceptron lie in a row of P numbers, and nothing else knows it.
+"""How the padded tensors of one network lie in a row of P numbers, and nothing else knows it.
 
-Weights of all layers come first, biases last, so that penalties touch one contiguous range.
-Every padded width is a multiple of 16: each layer of each row then starts on a cache line and
-fills whole vector registers, which is what makes a row's result independent of its position.
+Weights come first, biases and the like last, so that penalties touch one contiguous range. Every
+tensor starts on a cache line and a row fills whole vector registers, which is what makes a row's
+result independent of its position.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import torch
 from torch import Tensor
 
 LANES = 16
-"""Numbers in a cache line of float32; every padded width is a multiple of it."""
+"""Numbers in a cache line of float32; padded widths are multiples of it."""
+
+_ROW_LANES = 64
+"""A row's length is a multiple of it: the most that a vector loop takes at once."""
 
 
 def whole_lanes(width: int) -> int:
@@ -32,83 +36,189 @@ def width_bucket(width: int, factor: int = 2) -> int:
 
 
 @dataclass(frozen=True)
-class Layout:
-    """A perceptron's padded shape and the place of each layer in a flat row.
+class Part:
+    """One named tensor of a network.
 
     Attributes:
-        widths: Padded width of the input, of each hidden layer and of the output.
-        modules_per_layer: Distance of two linear layers in the equivalent `torch.nn.Sequential`:
-            3 for linear, activation, dropout; 2 without dropout.
+        name: As in the equivalent torch.nn model.
+        shape: With every dimension that is padded by itself; those that torch joins are apart.
+        order: Its dimensions in the order in which they lie in memory; empty for that of `shape`.
+        joined: How many of them make each dimension of torch's tensor; empty for one each.
+        start: The value of every number at first; None for weights, which are drawn.
+        padding: The value of parameters beyond the true shape.
+        slot: Its name in the padded layout, where rows of other depths share it; empty for `name`.
+        reach: Parts of larger reach lie further out in a row, so that those of a shallow network
+            are neighbours in the room for a deep one.
     """
 
-    widths: tuple[int, ...]
-    modules_per_layer: int = 3
+    name: str
+    shape: tuple[int, ...]
+    order: tuple[int, ...] = ()
+    joined: tuple[int, ...] = ()
+    start: float | None = None
+    padding: float = 0.0
+    slot: str = ""
+    reach: int = 0
 
     @property
-    def n_layers(self) -> int:
-        """Number of linear layers, the output layer included."""
-        return len(self.widths) - 1
+    def is_weight(self) -> bool:
+        """Whether it is drawn at first and penalised."""
+        return self.start is None
+
+    @property
+    def torch_shape(self) -> tuple[int, ...]:
+        """The shape as torch.nn stores it."""
+        lengths = iter(self.shape)
+        counts = self.joined or (1,) * len(self.shape)
+        return tuple(math.prod(next(lengths) for _ in range(count)) for count in counts)
+
+    def view(self, flat: Tensor) -> Tensor:
+        """`flat`, shape (K, n), as (K, *shape in memory order)."""
+        return flat.view(len(flat), *(self.shape[dim] for dim in self._order))
+
+    def as_torch(self, view: Tensor) -> Tensor:
+        """The padded tensors of all rows as torch stores them, a view of `view`."""
+        back = [1 + self._order.index(dim) for dim in range(len(self.shape))]
+        tensor = view.permute(0, *back)
+        return tensor.reshape(len(view), *self.torch_shape)
+
+    @property
+    def _order(self) -> tuple[int, ...]:
+        return self.order or tuple(range(len(self.shape)))
+
+    def put(self, tensor: Tensor, true: Part, flat: Tensor) -> None:
+        """Writes a tensor of the part `true`, as torch stores it, into its place `flat`, (n,)."""
+        inner = flat.view([self.shape[dim] for dim in self._order])
+        for dim, length in enumerate(true.shape[dim] for dim in self._order):
+            inner = inner.narrow(dim, 0, length)
+        inner.copy_(tensor.reshape(true.shape).permute(self._order))
+
+    def true(self, block: Tensor, true: Part) -> Tensor:
+        """The part `true` out of `block`, in memory order, as a contiguous copy as torch stores."""
+        inner = block[tuple(slice(true.shape[dim]) for dim in self._order)]
+        back = [self._order.index(dim) for dim in range(len(self.shape))]
+        inner = inner.permute(back).clone(memory_format=torch.contiguous_format)
+        return inner.view(true.torch_shape)
+
+
+def linear(name: str, n_in: int, n_out: int, padding: float = 0.0) -> list[Part]:
+    """The parts of a torch.nn.Linear, its weight in memory as (inputs, outputs).
+
+    Args:
+        name: Of the module.
+        n_in: Inputs.
+        n_out: Outputs.
+        padding: Bias of padded outputs.
+    """
+    weight = Part(f"{name}.weight", (n_out, n_in), order=(1, 0))
+    return [weight, Part(f"{name}.bias", (n_out,), start=0.0, padding=padding)]
+
+
+def _length(part: Part) -> int:
+    """Numbers of a row that the part takes, with those behind it to the next cache line."""
+    return whole_lanes(math.prod(part.shape))
+
+
+def _whole_rows(length: int) -> int:
+    return -(-length // _ROW_LANES) * _ROW_LANES
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The place of each part in a flat row.
+
+    Attributes:
+        parts: In the order of the equivalent torch.nn model.
+    """
+
+    parts: tuple[Part, ...]
+
+    @cached_property
+    def _places(self) -> dict[str, tuple[Part, int, int]]:
+        """Slot -> the part, its start and its length."""
+        places = {}
+        weights = sorted((p for p in self.parts if p.is_weight), key=lambda p: -p.reach)
+        others = sorted((p for p in self.parts if not p.is_weight), key=lambda p: p.reach)
+        start = self.n_weights - sum(map(_length, weights))
+        for part in weights + others:
+            places[part.slot or part.name] = part, start, math.prod(part.shape)
+            start += _length(part)
+        return places
 
     @cached_property
     def n_weights(self) -> int:
-        """Numbers of a row that are weights; they come before the biases."""
-        return sum(a * b for a, b in zip(self.widths, self.widths[1:], strict=False))
+        """Numbers of a row that belong to weights; they come before all others."""
+        return _whole_rows(sum(_length(part) for part in self.parts if part.is_weight))
 
-    @property
+    @cached_property
     def size(self) -> int:
         """P, the length of a row."""
-        return self.n_weights + sum(self.widths[1:])
+        n_others = sum(_length(part) for part in self.parts if not part.is_weight)
+        return self.n_weights + _whole_rows(n_others)
 
-    def weights(self, flat: Tensor) -> list[Tensor]:
-        """Views of `flat`, shape (K, P), as one (K, inputs, outputs) tensor per layer."""
-        views, start = [], 0
-        for n_in, n_out in zip(self.widths, self.widths[1:], strict=False):
-            block = flat[:, start : start + n_in * n_out]
-            views.append(block.view(len(flat), n_in, n_out))
-            start += n_in * n_out
-        return views
+    def columns(self, true: Layout) -> slice:
+        """The part of a row that holds all numbers of a row of layout `true`, in whole vectors."""
+        places = [self._places[part.slot or part.name] for part in true.parts]
+        start = min(start for _, start, _ in places) // _ROW_LANES * _ROW_LANES
+        return slice(start, _whole_rows(max(start + length for _, start, length in places)))
 
-    def biases(self, flat: Tensor) -> list[Tensor]:
-        """Views of `flat`, shape (K, P), as one (K, 1, outputs) tensor per layer."""
-        views, start = [], self.n_weights
-        for n_out in self.widths[1:]:
-            views.append(flat[:, None, start : start + n_out])
-            start += n_out
-        return views
+    @cached_property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Shape of every named tensor, as torch.nn stores it."""
+        return {part.name: part.torch_shape for part in self.parts}
 
-    def names(self) -> list[tuple[str, str]]:
-        """Names of each layer's weight and bias in the equivalent `torch.nn.Sequential`."""
-        places = range(0, self.n_layers * self.modules_per_layer, self.modules_per_layer)
-        return [(f"{place}.weight", f"{place}.bias") for place in places]
+    def views(self, flat: Tensor) -> dict[str, Tensor]:
+        """Views of `flat`, shape (K, P), as (K, ...) per name, in memory order."""
+        return {
+            part.name: part.view(flat[:, start : start + length])
+            for part, start, length in self._places.values()
+        }
 
-    def shapes(self, widths: Sequence[int]) -> dict[str, tuple[int, ...]]:
-        """Shape of every named tensor of a row with the true `widths`, as torch.nn stores it."""
-        shapes: dict[str, tuple[int, ...]] = {}
-        for layer, (weight, bias) in enumerate(self.names()):
-            shapes[weight] = (widths[layer + 1], widths[layer])
-            shapes[bias] = (widths[layer + 1],)
-        return shapes
+    def pack(
+        self, tensors: Mapping[str, Tensor], true: Layout, *, is_parameters: bool = True
+    ) -> Tensor:
+        """A row, shape (P,), that holds the named `tensors` of layout `true`, and padding.
 
-    def pack(self, tensors: Mapping[str, Tensor]) -> Tensor:
-        """A row, shape (P,), that holds the named unpadded `tensors` and zeros elsewhere."""
-        row = next(iter(tensors.values())).new_zeros(1, self.size)
-        for (weight, bias), to_weight, to_bias in zip(
-            self.names(), self.weights(row), self.biases(row), strict=True
-        ):
-            n_out, n_in = tensors[weight].shape
-            to_weight[0, :n_in, :n_out] = tensors[weight].t()
-            to_bias[0, 0, :n_out] = tensors[bias]
-        return row[0]
+        Padding of what goes with the parameters, such as their moments, is zero.
+        """
+        row = next(iter(tensors.values())).new_zeros(self.size)
+        for given in true.parts:
+            part, start, length = self._places[given.slot or given.name]
+            place = row[start : start + length]
+            if is_parameters and part.padding:
+                place.fill_(part.padding)
+            part.put(tensors[given.name], given, place)
+        return row
 
-    def unpack(self, row: Tensor, widths: Sequence[int]) -> dict[str, Tensor]:
-        """The named unpadded tensors of `row`, shape (P,): contiguous copies on the CPU."""
+    def unpack(self, row: Tensor, true: Layout) -> dict[str, Tensor]:
+        """The named tensors of layout `true` in `row`, shape (P,): copies on the CPU."""
         row = row.detach().cpu().unsqueeze(0)
         tensors = {}
-        views = zip(self.names(), self.weights(row), self.biases(row), strict=True)
-        for layer, ((weight, bias), from_weight, from_bias) in enumerate(views):
-            n_in, n_out = widths[layer], widths[layer + 1]
-            tensors[weight] = (
-                from_weight[0, :n_in, :n_out].t().clone(memory_format=torch.contiguous_format)
-            )
-            tensors[bias] = from_bias[0, 0, :n_out].clone()
+        for given in true.parts:
+            part, start, length = self._places[given.slot or given.name]
+            tensors[given.name] = part.true(part.view(row[:, start : start + length])[0], given)
         return tensors
+
+
+def chain(modules: int, widths: Sequence[int], padding: float = 0.0) -> Layout:
+    """The layout of a perceptron.
+
+    Layers are counted from the outputs: the last hidden layers of two depths share a slot.
+
+    Args:
+        modules: Distance of two linear layers in the equivalent `torch.nn.Sequential`: 3 for
+            linear, activation, dropout; 2 without dropout.
+        widths: Of the input, of each hidden layer and of the output.
+        padding: Bias of padded outputs.
+    """
+    last = len(widths) - 2
+    parts: list[Part] = []
+    for layer in range(last + 1):
+        name, above = str(layer * modules), last - layer
+        fill = padding if above == 0 else 0.0
+        weight, bias = linear(name, widths[layer], widths[layer + 1], fill)
+        is_end = layer == 0 or above == 0
+        slot = "inputs" if layer == 0 < last else f"{above}"
+        weight = replace(weight, slot=f"{slot}.weight", reach=0 if is_end else above)
+        parts += [weight, replace(bias, slot=f"{above}.bias", reach=above)]
+    return Layout(tuple(parts))

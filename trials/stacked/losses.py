@@ -53,3 +53,23 @@ LOSSES: dict[str, Loss] = {
     "regression": Loss(_squared_error, _squared_error_gradient, 0.0),
 }
 """Task -> its reference loss."""
+
+
+def smoothed(targets: Tensor, smoothing: Tensor, n_classes: int, out: Tensor) -> Tensor:
+    """One-hot targets of which each row moves a share to all classes alike.
+
+    Target 1 becomes 1 - smoothing + smoothing / classes, target 0 becomes smoothing / classes;
+    as `torch.nn.CrossEntropyLoss(label_smoothing=...)` has it. Padded classes keep the target 0;
+    padded points get one, so their weight in the gradient must be 0.
+
+    Args:
+        targets: Shape (..., K, B, C).
+        smoothing: Share that is moved, per row, shape (K, 1, 1), in [0, 1).
+        n_classes: True classes, which come first among the C.
+        out: Receives the result; may be `targets`.
+
+    Source: Szegedy et al., CVPR (2016).
+    """
+    torch.addcmul(targets, targets, smoothing, value=-1.0, out=out)
+    out[..., :n_classes].add_(smoothing, alpha=1.0 / n_classes)
+    return out

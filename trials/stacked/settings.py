@@ -1,10 +1,18 @@
-"""How a trial's parameters become a trainer's settings: names are checked, defaults filled in."""
+"""How a trial's parameters become a trainer's settings, and the axes all supervised ones have."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields
-from typing import TYPE_CHECKING, Any, TypeVar
+from dataclasses import dataclass, fields
+from functools import cache
+from typing import TYPE_CHECKING, Any, TypeVar, get_args
+
+from search_spaces import Categorical, Float, Int
+from search_spaces.parameters import Axis
+from trials.data.scaling import ScalingKind
+from trials.stacked.initializers import INITIALIZERS
+from trials.stacked.optimizers import FAMILIES, Rule
+from trials.stacked.schedules import SCHEDULES
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -18,8 +26,74 @@ def settings_of(kind: type[Settings], params: Mapping[str, Any]) -> Settings:
     Raises:
         ValueError: An axis that `kind` does not have.
     """
-    names = [field.name for field in fields(kind)]
-    unknown = sorted(set(params) - set(names))
-    if unknown:
+    names = _names(kind)
+    if not params.keys() <= names.keys():
+        unknown = sorted(params.keys() - names.keys())
         raise ValueError(f"params: unknown axes {unknown}; there are {', '.join(names)}")
     return kind(**params)
+
+
+@cache
+def _names(kind: type[Any]) -> dict[str, None]:
+    """The axes in order."""
+    return {field.name: None for field in fields(kind)}
+
+
+@dataclass(frozen=True)
+class SupervisedSettings:
+    """The axes of every supervised trainer; those a trial does not name have these values.
+
+    The penalty is l1 * sum |w| + l2 / 2 * sum w**2 over weights, not biases; under adamw, l2 is
+    the rate by which weights decay beside the gradient. Label smoothing is for classes; numbers
+    are learnt as they are.
+    """
+
+    learning_rate: float = 0.01
+    optimizer: str = "adam"
+    momentum: float = 0.0
+    nesterov: bool = False
+    beta1: float = 0.9
+    beta2: float = 0.999
+    rho: float = 0.9
+    epsilon: float = 1e-8
+    dropout: float = 0.0
+    l1: float = 0.0
+    l2: float = 0.0
+    label_smoothing: float = 0.0
+    batch_size: int = 32
+    initializer: str = "he_uniform"
+    initial_scale: float = 1.0
+    schedule: str = "constant"
+    input_scaling: ScalingKind = "standardize"
+
+    @property
+    def decay(self) -> float:
+        """The part of l2 that acts beside the gradient."""
+        return self.l2 if self.optimizer == "adamw" else 0.0
+
+    @property
+    def rule(self) -> Rule:
+        """The optimizer's part."""
+        return Rule(**{name: getattr(self, name) for name in _names(Rule)})
+
+
+SUPERVISED_AXES: dict[str, Axis] = {
+    "learning_rate": Float(1e-12, 1e6),
+    "optimizer": Categorical(tuple(FAMILIES)),
+    "momentum": Float(0.0, 1.0),
+    "nesterov": Categorical((False, True)),
+    "beta1": Float(0.0, 0.999999),
+    "beta2": Float(0.0, 0.999999),
+    "rho": Float(0.0, 0.999999),
+    "epsilon": Float(1e-30, 1.0),
+    "dropout": Float(0.0, 0.99),
+    "l1": Float(0.0, 1e6),
+    "l2": Float(0.0, 1e6),
+    "label_smoothing": Float(0.0, 0.999),
+    "batch_size": Int(1, 2**20),
+    "initializer": Categorical(tuple(INITIALIZERS)),
+    "initial_scale": Float(0.0, 1e6),
+    "schedule": Categorical(tuple(SCHEDULES)),
+    "input_scaling": Categorical(get_args(ScalingKind)),
+}
+"""What may be asked of every supervised trainer, far beyond what is worth trying."""

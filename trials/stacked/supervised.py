@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -29,8 +30,27 @@ _OBJECTIVES = {
 }
 
 
+@dataclass(frozen=True)
+class Inputs:
+    """How a network wants one point.
+
+    Attributes:
+        shape: True shape; the point's numbers in order are read as it.
+        padded: The shape with padding, each dimension at least as long.
+    """
+
+    shape: tuple[int, ...]
+    padded: tuple[int, ...]
+
+
+def flat_inputs(shape: tuple[int, ...]) -> Inputs:
+    """A point of `shape` as a vector in whole lanes."""
+    n_features = math.prod(shape)
+    return Inputs((n_features,), (whole_lanes(n_features),))
+
+
 class Examples:
-    """One part of the data, flattened and padded, with a copy per kind of scaling in use.
+    """One part of the data, padded, with a copy per kind of scaling in use.
 
     There is at least one padded point behind the N real ones; inputs and targets are zero there.
 
@@ -55,22 +75,41 @@ class Examples:
             targets[: self.n_points, 0] = (answers.double().flatten() - task.shift) / task.scale
         self.targets = targets.to(device=task.device, dtype=task.dtype)
 
-    def kind(self, scaling: ScalingKind) -> int:
+    def kinds(self, scalings: Sequence[ScalingKind]) -> Tensor:
+        """The index in `x` of the copy that each row sees, int64, shape (K,)."""
+        return torch.tensor([self._kind(scaling) for scaling in scalings], device=self._task.device)
+
+    def _kind(self, scaling: ScalingKind) -> int:
         """The index in `x` of the copy scaled by `scaling`, made on first use."""
         if scaling not in self._kinds:
             self._kinds[scaling] = len(self._kinds)
             points = self._task.scaled(self._part, scaling)
-            padding = (0, self._task.n_inputs_padded - points.shape[1])
-            points = functional.pad(points, (*padding, 0, self.n_padded - self.n_points))
-            points = points.to(device=self._task.device, dtype=self._task.dtype).unsqueeze(0)
+            points = points.to(device=self._task.device, dtype=self._task.dtype)
+            behind = [self.n_padded - self.n_points]
+            inputs = self._task.inputs
+            behind += [n - m for n, m in zip(inputs.padded, inputs.shape, strict=True)]
+            widths = [n for length in reversed(behind) for n in (0, length)]
+            points = functional.pad(points, widths).unsqueeze(0)
             self._x = points if self._x is None else torch.cat([self._x, points])
         return self._kinds[scaling]
 
     @property
     def x(self) -> Tensor:
-        """Inputs per kind of scaling, shape (kinds, n_padded, D)."""
+        """Inputs per kind of scaling, shape (kinds, n_padded, *inputs)."""
         assert self._x is not None
         return self._x
+
+    def chosen(self, points: Tensor, kinds: Tensor) -> tuple[Tensor, Tensor]:
+        """Inputs (steps, K, B, *inputs) and targets (steps, K, B, C) of each row's own points.
+
+        Args:
+            points: Indices, int64, shape (steps, K, B).
+            kinds: The copy that each row sees, shape (K,).
+        """
+        places = points + (kinds * self.n_padded).unsqueeze(1)
+        x = self.x.flatten(0, 1).index_select(0, places.flatten())
+        y = self.targets.index_select(0, points.flatten())
+        return x.view(*points.shape, *x.shape[1:]), y.view(*points.shape, -1)
 
 
 @dataclass
@@ -81,6 +120,7 @@ class Task:
         data: The dataset; its targets are classes or one number per point.
         device: Where tensors live.
         dtype: Precision of training.
+        inputs_of: Shape of one point -> how the network wants it.
 
     Raises:
         DataError: The data has no targets to learn.
@@ -89,6 +129,7 @@ class Task:
     data: Dataset
     device: torch.device
     dtype: torch.dtype
+    inputs_of: Callable[[tuple[int, ...]], Inputs] = flat_inputs
 
     def __post_init__(self) -> None:
         if self.data.task not in _OBJECTIVES or self.data.train.y is None:
@@ -97,8 +138,7 @@ class Task:
                 f"got task {self.data.task}; choose a trainer for {self.data.kind}, such as gan"
             )
         self.name = str(self.data.task)
-        self.n_inputs = math.prod(self.data.shape)
-        self.n_inputs_padded = whole_lanes(self.n_inputs)
+        self.inputs = self.inputs_of(self.data.shape)
         self.shift, self.scale = 0.0, 1.0
         if self.name == "classification":
             self.n_outputs = self.data.n_classes
@@ -122,9 +162,10 @@ class Task:
         return _OBJECTIVES[self.name]
 
     def scaled(self, part: Part, kind: ScalingKind) -> Tensor:
-        """The inputs of `part`, scaled as fitted on the training part, shape (N, D)."""
+        """The inputs of `part`, scaled as fitted on the training part, shape (N, *inputs)."""
         scaling = fit_scaling(kind, self.data.train.x)
-        return torch.as_tensor(scaling.apply(part.x)).flatten(1)
+        points = torch.as_tensor(scaling.apply(part.x))
+        return points.reshape(len(points), *self.inputs.shape)
 
     def figures(self, examples: Examples, losses: Tensor, hits: Tensor) -> dict[str, Tensor]:
         """The objectives on `examples` by name, one number per row, float64, shape (K,).

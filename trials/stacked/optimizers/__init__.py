@@ -1,0 +1,6 @@
+"""Optimizers over all rows at once, each row with its own figures."""
+
+from trials.stacked.optimizers.rule import Rule
+from trials.stacked.optimizers.updates import FAMILIES, Updates
+
+__all__ = ["FAMILIES", "Rule", "Updates"]

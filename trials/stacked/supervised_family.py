@@ -1,0 +1,103 @@
+"""How rows of a supervised network are made, stored and stacked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from typing import Any, Generic, TypeVar
+
+import torch
+
+from trials.contract import Row, RowState
+from trials.stacked.architecture import Architecture
+from trials.stacked.cohort import Vectors, fitted
+from trials.stacked.drawing import draw
+from trials.stacked.noise import generator
+from trials.stacked.settings import SupervisedSettings, settings_of
+from trials.stacked.supervised_training import SupervisedTraining
+from trials.stacked.workspace import Workspace
+
+S = TypeVar("S", bound=SupervisedSettings)
+
+_MOMENTS = ("first_moment", "second_moment")
+
+
+class SupervisedFamily(Generic[S]):
+    """Rows of one architecture; a `cohort.Family` whose blocks are batch size and rounded axes."""
+
+    def __init__(self, architecture: Architecture[S]) -> None:
+        self._architecture = architecture
+        self._task = architecture.task
+        self._workspace = Workspace(self._task.device, self._task.dtype)
+
+    @property
+    def mode(self) -> Callable[[], AbstractContextManager[Any]]:
+        """The context in which rows train."""
+        return torch.no_grad if self._architecture.needs_autograd else torch.inference_mode
+
+    def settings(self, row: Row) -> S:
+        """The row's settings."""
+        return settings_of(self._architecture.kind, row.params)
+
+    def block(self, row: Row) -> S:
+        """Rows that agree in it are stacked."""
+        return self._architecture.rounded(self.settings(row))
+
+    def label(self, row: Row) -> str:
+        """What separates the row's block from others, as `axis=value` and `axis<=bound`."""
+        settings = self.settings(row)
+        bounds = self._architecture.padded(settings).items()
+        return " ".join(
+            [f"batch_size={settings.batch_size}", *(f"{axis}<={bound}" for axis, bound in bounds)]
+        )
+
+    def begin(self, row: Row) -> Vectors:
+        """The padded vectors of a row that starts anew."""
+        settings = self.settings(row)
+        layout = self._architecture.true_layout(settings)
+        rng = generator(row.seed, "weights")
+        tensors = draw(layout, settings.initializer, rng, self._task.dtype, settings.initial_scale)
+        vectors = {"parameters": self._packed(settings, tensors)}
+        return vectors | {name: torch.zeros_like(vectors["parameters"]) for name in _MOMENTS}
+
+    def _packed(self, settings: S, tensors: RowState, name: str = "parameters") -> torch.Tensor:
+        padded = self._architecture.padded_layout(self._architecture.rounded(settings))
+        true = self._architecture.true_layout(settings)
+        row = padded.pack(tensors, true, is_parameters=name == "parameters")
+        return row.to(self._task.device)
+
+    def tensors(self, row: Row, state: RowState, prefix: str) -> RowState:
+        """The named tensors of a state; ValueError when they do not fit the row."""
+        shapes = self._architecture.true_layout(self.settings(row)).shapes
+        like = torch.empty(0, device="cpu", dtype=self._task.dtype)
+        return fitted(row, state, prefix, shapes, like)
+
+    def restore(self, row: Row, state: RowState) -> Vectors:
+        """The padded vectors of a saved row; ValueError when the state does not fit it."""
+        return {
+            name: self._packed(self.settings(row), self.tensors(row, state, name), name)
+            for name in ("parameters", *_MOMENTS)
+        }
+
+    def store(self, row: Row, vectors: Vectors) -> RowState:
+        """Unpadded contiguous copies on the CPU."""
+        settings = self.settings(row)
+        true = self._architecture.true_layout(settings)
+        padded = self._architecture.padded_layout(self._architecture.rounded(settings))
+        return {
+            f"{name}.{part}": tensor
+            for name, vector in vectors.items()
+            for part, tensor in padded.unpack(vector, true).items()
+        }
+
+    def rank(self, row: Row) -> tuple[Any, ...]:
+        """Long rows come first; then optimizers in the order of `Updates`, then as it is liked."""
+        settings = self.settings(row)
+        columns = self._architecture.columns(settings)
+        length = columns.stop - columns.start
+        return -length, settings.rule.rank, *self._architecture.rank(settings)
+
+    def training(self, rows: Sequence[Row], stack: Vectors) -> SupervisedTraining[S]:
+        """Training of `rows`, which share a block, in place on `stack`."""
+        settings = [self.settings(row) for row in rows]
+        return SupervisedTraining(self._architecture, rows, settings, stack, self._workspace)
