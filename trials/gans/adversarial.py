@@ -4,48 +4,68 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Generic, NamedTuple, Protocol, TypeVar
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from trials.stacked.activations import Activation
-from trials.stacked.layout import Layout
 from trials.stacked.optimizers import Rule, Updates
-from trials.stacked.perceptron import Perceptron, Views
 from trials.stacked.workspace import Workspace
 
 
-class Player:
+class PlayerNetwork(Protocol):
+    """K networks of one player over batches of one size."""
+
+    def forward(self, x: Tensor, masks: None, out: Tensor) -> Tensor:
+        """Outputs for `x`, shape (K, B, inputs), in `out`, shape (K, B, outputs)."""
+
+    def backward(self, slope: Tensor) -> None:
+        """Fills the gradient for the last `forward`, from that at its outputs."""
+
+
+class JudgeNetwork(PlayerNetwork, Protocol):
+    """K discriminators; the generator learns from the gradient that they pass on."""
+
+    def through(self, slope: Tensor) -> Tensor:
+        """The gradient at the last `forward`'s inputs, from that at its outputs."""
+
+
+N_co = TypeVar("N_co", bound=PlayerNetwork, covariant=True)
+
+
+class Build(Protocol[N_co]):
+    """Makes networks from their parameters and where the gradient goes, (K, P) each."""
+
+    def __call__(self, parameters: Tensor, gradient: Tensor, n_batch: int, name: str) -> N_co:
+        """Networks for batches of that size; `name` is a prefix for their buffers."""
+
+
+class Player(Generic[N_co]):
     """K generators, or K discriminators: parameters, gradients and optimizers.
 
     Args:
         name: "generator" or "discriminator"; prefix of its tensors in `stack`.
-        layout: The padded shape.
+        n_outputs: Outputs with padding.
         stack: Parameters and moments, (K, P) each.
         rules: The optimizer of each row, in the order that `Updates` asks for.
-        spans: Contiguous rows of one activation.
-        masks: Factors of hidden units, zero for padded ones; None for all ones.
+        build: Makes the networks.
         workspace: Where buffers come from.
     """
 
     def __init__(
         self,
         name: str,
-        layout: Layout,
+        n_outputs: int,
         stack: dict[str, Tensor],
         rules: Sequence[Rule],
-        spans: Sequence[tuple[slice, Activation]],
-        masks: Sequence[Tensor] | None,
+        build: Build[N_co],
         workspace: Workspace,
     ) -> None:
         parameters = stack[f"{name}.parameters"]
         gradient = workspace.take(f"{name}.gradient", *parameters.shape)
-        self.layout = layout
-        self.masks = masks
-        self.views = Views(layout, parameters)
-        self.gradient = Views(layout, gradient)
+        self.n_outputs = n_outputs
+        self._parameters, self._gradient = parameters, gradient
         self.updates = Updates(
             rules,
             parameters,
@@ -54,27 +74,20 @@ class Player:
             stack[f"{name}.second_moment"],
             workspace.take("scratch", *parameters.shape),
         )
-        self._name, self._n_rows, self._spans = name, len(parameters), spans
-        self._workspace = workspace
-        self._networks: dict[tuple[str, int], Perceptron] = {}
+        self._name, self._build = name, build
+        self._networks: dict[tuple[str, int], N_co] = {}
 
-    def network(self, n_batch: int, use: str = "") -> Perceptron:
-        """The perceptrons for batches of that size; two uses may be alive together."""
+    def network(self, n_batch: int, use: str = "") -> N_co:
+        """The networks for batches of that size; two uses may be alive together."""
         key = (use, n_batch)
         if key not in self._networks:
-            self._networks[key] = Perceptron(
-                self.layout,
-                self._n_rows,
-                n_batch,
-                self._spans,
-                self._workspace,
-                f"{self._name}{use}",
-            )
+            name = f"{self._name}{use}"
+            self._networks[key] = self._build(self._parameters, self._gradient, n_batch, name)
         return self._networks[key]
 
     def outputs(self, x: Tensor, out: Tensor, use: str = "") -> Tensor:
         """What the player makes of `x`, shape (K, B, inputs), in `out`."""
-        return self.network(x.shape[1], use).forward(x, self.views, self.masks, out)
+        return self.network(x.shape[1], use).forward(x, None, out)
 
 
 class Batch(NamedTuple):
@@ -105,8 +118,8 @@ class Game:
     Source: Goodfellow et al., NeurIPS (2014); smoothing: Salimans et al., NeurIPS (2016).
     """
 
-    generator: Player
-    discriminator: Player
+    generator: Player[PlayerNetwork]
+    discriminator: Player[JudgeNetwork]
     smoothing: Tensor
     is_saturating: Tensor
     workspace: Workspace
@@ -139,8 +152,7 @@ class Game:
         player.outputs(pair, logits)
         slope = self.workspace.take("slope", *logits.shape)
         torch.sigmoid(logits, out=slope).sub_(batch.targets).mul_(batch.pair_weight)
-        network = player.network(pair.shape[1])
-        network.backward(slope, player.views, player.masks, player.gradient)
+        player.network(pair.shape[1]).backward(slope)
         player.updates.step(index)
 
     def generator_step(self, index: int, noise: Tensor, batch: Batch, logits: Tensor) -> None:
@@ -156,7 +168,7 @@ class Game:
             logits: Receives the discriminator's logits, shape (K, B, 16).
         """
         player, judge = self.generator, self.discriminator
-        made = self.workspace.take("made", *noise.shape[:2], player.layout.widths[-1])
+        made = self.workspace.take("made", *noise.shape[:2], player.n_outputs)
         player.outputs(noise, made)
         judge.outputs(made, logits, "judging")
         slope = self.workspace.take("slope", *logits.shape)
@@ -164,10 +176,8 @@ class Game:
         # -sigmoid(s) for minimax, sigmoid(s) - 1 for non-saturating
         slope.mul_(1.0 - 2.0 * self.is_saturating).sub_(1.0 - self.is_saturating)
         slope.mul_(batch.weight)
-        network = judge.network(noise.shape[1], "judging")
-        slope = network.backward(slope, judge.views, judge.masks, None, to_input=True)
-        network = player.network(noise.shape[1])
-        network.backward(slope, player.views, player.masks, player.gradient)
+        slope = judge.network(noise.shape[1], "judging").through(slope)
+        player.network(noise.shape[1]).backward(slope)
         player.updates.step(index)
 
     def discriminator_losses(self, logits: Tensor, n_points: int) -> Tensor:

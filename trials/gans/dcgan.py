@@ -1,0 +1,160 @@
+"""The convolutional GAN on images as a trainer: its axes, defaults and players."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from search_spaces import Categorical, Int, Space
+from search_spaces.images import DCGAN as SPACE
+from trials.contract import Row
+from trials.data import DataError, Dataset
+from trials.gans.adversarial import Build
+from trials.gans.image_players import ImageDiscriminator, ImageGenerator, Plan
+from trials.gans.real import Real
+from trials.gans.trainer import GANTrainer
+from trials.gans.training import GAME_AXES, GameFamily, GameSettings, Shape
+from trials.stacked.activations import ACTIVATIONS, spans
+from trials.stacked.convolution import VECTOR
+from trials.stacked.layout import LANES, Layout, width_bucket
+from trials.stacked.settings import settings_of
+
+_MOST_LAYERS = 2
+
+
+@dataclass(frozen=True)
+class Settings(GameSettings):
+    """The axes of a GAN on images; `channels` are next to the image, and double inwards."""
+
+    learning_rate: float = 2e-4
+    latent: int = 32
+    channels: int = 16
+
+
+DOMAIN = Space(
+    **GAME_AXES,
+    layers=Int(1, _MOST_LAYERS),
+    channels=Int(1, 1024),
+    activation=Categorical(
+        tuple(name for name, activation in ACTIVATIONS.items() if not activation.moves_zero)
+    ),
+)
+"""What may be asked for, far beyond what is worth trying."""
+
+
+class DCGAN(GANTrainer):
+    """Generative adversarial network of convolutions, for images; without batch normalisation.
+
+    Weights have the names of Sequential(Linear, Unflatten, activation, ConvTranspose2d, ...) for
+    the generator and Sequential(Conv2d, activation, ..., Flatten, Linear) for the discriminator.
+
+    Source: Radford et al., ICLR (2016).
+    """
+
+    name: ClassVar[str] = "dcgan"
+    default_epochs: ClassVar[int] = 30
+    default_data: ClassVar[str] = "digits"
+    space = SPACE
+    domain = DOMAIN
+
+    def __init__(
+        self,
+        data: Dataset,
+        device: str | torch.device = "cpu",
+        dtype: torch.dtype = torch.float32,
+    ) -> None:
+        multiple = 2**_MOST_LAYERS
+        if data.kind != "images" or any(side % multiple for side in data.shape[1:]):
+            raise DataError(
+                f"data '{data.name}': must be images whose sides are multiples of {multiple} for "
+                f"the trainer dcgan, got points of shape {data.shape}; choose digits, a folder "
+                "of IDX files or arrays (N, height, width), or trainer gan"
+            )
+        super().__init__(data, device, dtype)
+
+    def structure(self, params: Mapping[str, Any]) -> Shape:
+        """Trials of equal depth, buckets, batch size and discriminator steps share a cohort.
+
+        Maps of a row are whole vectors, as `trials.networks.cnn.CNN.padded` explains.
+        """
+        settings = settings_of(Settings, params)
+        channels = width_bucket(settings.channels)
+        while any(
+            math.prod(stage) % VECTOR
+            for stage in _plan(self.real, settings.layers, channels, 1, 1).stages[1:]
+        ):
+            channels *= 2
+        return Shape(
+            settings.layers,
+            channels,
+            width_bucket(settings.latent, 4),
+            settings.batch_size,
+            settings.discriminator_steps,
+        )
+
+    def family(self, shape: Shape) -> GameFamily:
+        """Convolutional players of that shape on the data."""
+        return _Family(self.real, shape)
+
+
+def _plan(real: Real, n_layers: int, channels: int, latent: int, n_logits: int) -> Plan:
+    n_channels, height, width = real.data.shape
+    return Plan((n_channels, height, width), n_layers, channels, latent, n_logits)
+
+
+class _Family(GameFamily):
+    """Convolutional players."""
+
+    kind = Settings
+    width_axis: ClassVar[str] = "channels"
+
+    @property
+    def plan(self) -> Plan:
+        """The padded shape."""
+        return _plan(self.real, self.shape.layers, self.shape.width, self.shape.latent, LANES)
+
+    def padded_layouts(self) -> Mapping[str, Layout]:
+        """Player -> how its tensors are stacked."""
+        return {
+            "generator": Layout(tuple(self.plan.generator())),
+            "discriminator": Layout(tuple(self.plan.discriminator())),
+        }
+
+    def true_layout(self, row: Row, player: str) -> Layout:
+        """The tensors of the row's `player` without padding."""
+        settings = settings_of(Settings, row.params)
+        plan = _plan(self.real, settings.layers, settings.channels, settings.latent, 1)
+        return Layout(tuple(plan.generator() if player == "generator" else plan.discriminator()))
+
+    def generators(self, rows: Sequence[Row], like: Tensor) -> Build[ImageGenerator]:
+        """What makes the stacked generators of `rows`."""
+        activations = spans([self.settings(row).activation for row in rows])
+
+        def build(parameters: Tensor, gradient: Tensor, n_batch: int, name: str) -> ImageGenerator:
+            layout = self.layouts["generator"]
+            memory = self.workspace, name
+            return ImageGenerator(
+                self.plan, layout, parameters, gradient, n_batch, activations, *memory
+            )
+
+        return build
+
+    def discriminators(self, rows: Sequence[Row], like: Tensor) -> Build[ImageDiscriminator]:
+        """What makes the stacked discriminators of `rows`."""
+        activations = spans([self.settings(row).activation for row in rows])
+
+        def build(
+            parameters: Tensor, gradient: Tensor, n_batch: int, name: str
+        ) -> ImageDiscriminator:
+            layout = self.layouts["discriminator"]
+            memory = self.workspace, name
+            return ImageDiscriminator(
+                self.plan, layout, parameters, gradient, n_batch, activations, *memory
+            )
+
+        return build

@@ -1,0 +1,43 @@
+"""What a GAN imitates: the real points on the device, and how good imitations of them are."""
+
+from __future__ import annotations
+
+import torch
+
+from trials.data import DataError, Dataset, Part
+from trials.data.scaling import fit_scaling
+from trials.gans.quality import Quality
+from trials.stacked.batches import table
+from trials.stacked.layout import whole_lanes
+
+
+class Real:
+    """The real points on the device, standardised for training.
+
+    Raises:
+        DataError: There are no points to learn from.
+    """
+
+    def __init__(self, data: Dataset, device: torch.device, dtype: torch.dtype) -> None:
+        self.data, self.device, self.dtype = data, device, dtype
+        points = data.train.x
+        if points.size == 0:
+            raise DataError(f"data '{data.name}': must have points to learn from, got none")
+        scaling = fit_scaling("standardize", points)
+        self.shift, self.scale = (
+            torch.as_tensor(t).flatten().to(device=device, dtype=dtype)
+            for t in (scaling.shift, scaling.scale)
+        )
+        scaled = torch.as_tensor(scaling.apply(points)).flatten(1)
+        self.n_points, self.n_features = scaled.shape
+        self.width = whole_lanes(self.n_features)
+        self.points = table(scaled.to(device=device, dtype=dtype), self.width)
+        self.modes = None
+        if data.modes is not None:
+            self.modes = torch.as_tensor(data.modes).to(device=device, dtype=dtype)
+        self.validation = self.quality(data.validation)
+
+    def quality(self, part: Part) -> Quality:
+        """Figures against the points of `part`, in data units."""
+        points = torch.as_tensor(part.x).flatten(1).to(device=self.device, dtype=self.dtype)
+        return Quality(points, self.modes, self.data.mode_std)
