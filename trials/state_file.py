@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +18,7 @@ def write_state(path: Path, state: RowState) -> None:
     Raises:
         OSError: The file cannot be written; its name is in the error.
     """
+    from safetensors import SafetensorError
     from safetensors.torch import save_file  # imports torch, which readers of studies need not
 
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -23,6 +26,8 @@ def write_state(path: Path, state: RowState) -> None:
     try:
         save_file({name: tensor.contiguous() for name, tensor in state.items()}, partial)
         partial.replace(path)
+    except SafetensorError as error:
+        raise _as_os_error(error, path) from error
     finally:
         partial.unlink(missing_ok=True)
 
@@ -42,8 +47,21 @@ def read_state(path: Path) -> RowState:
     """What `write_state` wrote.
 
     Raises:
-        OSError: The file is missing or unreadable.
+        OSError: The file is missing, unreadable or damaged; its name is in the error.
     """
+    from safetensors import SafetensorError
     from safetensors.torch import load_file
 
-    return load_file(path)
+    try:
+        return load_file(path)
+    except SafetensorError as error:
+        raise _as_os_error(error, path) from error
+
+
+def _as_os_error(error: Exception, path: Path) -> OSError:
+    """The system's error that safetensors has put into words, or that the file is damaged."""
+    found = re.search(r"os error (\d+)", str(error))
+    if found is None:
+        return OSError(errno.EINVAL, "is damaged", str(path))
+    number = int(found[1])
+    return OSError(number, os.strerror(number), str(path))

@@ -1,7 +1,8 @@
 """A hyperparameter tuning service for deep networks and GANs.
 
-`tuner.launch` tunes a trainer or a function; `tuner.load` finds a study again;
-`tuner.open_storage` is an Optuna storage over the study database.
+`tuner.launch` tunes a trainer or a function; `tuner.fused` makes a trainer of your own torch
+module; `tuner.load` finds a study again; `tuner.open_storage` is an Optuna storage over the study
+database.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from trials.fused import fused as fused
     from tuner.errors import InputError as InputError
     from tuner.errors import StorageError as StorageError
     from tuner.errors import StudyExistsError as StudyExistsError
@@ -27,6 +29,7 @@ _WHERE = {
     "StudyExistsError": "tuner.errors",
     "StudyNotFoundError": "tuner.errors",
     "TunerError": "tuner.errors",
+    "fused": "trials.fused",
     "launch": "tuner.study",
     "load": "tuner.study",
     "open_storage": "tuner.storage",
@@ -39,6 +42,7 @@ __all__ = [
     "StudyExistsError",
     "StudyNotFoundError",
     "TunerError",
+    "fused",
     "launch",
     "load",
     "open_storage",
