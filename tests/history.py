@@ -9,6 +9,7 @@ from pathlib import Path
 
 import optuna
 from optuna.trial import TrialState
+from sqlalchemy.pool import NullPool
 
 from tuner.storage import open_storage
 
@@ -24,7 +25,8 @@ def check_history(
         n_trials: Own trials that were asked for, if the study is to have used them all.
         is_over: Nothing may be left unfinished.
     """
-    plain = optuna.load_study(study_name=name, storage=url)
+    theirs = optuna.storages.RDBStorage(url, engine_kwargs={"poolclass": NullPool})
+    plain = optuna.load_study(study_name=name, storage=theirs)
     storage = open_storage(url)
     try:
         study_id = storage.get_study_id_from_name(name)
@@ -49,6 +51,7 @@ def check_history(
         live = [a for rows in attempts.values() for a in rows if a.outcome is None]
         assert not live, "I8: a living attempt without an owner"
     _check_best(plain)
+    theirs.remove_session()
 
 
 def _check_trial(trial, attempts, max_retries) -> None:

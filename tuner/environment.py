@@ -23,7 +23,7 @@ def environment(fingerprint: str | None) -> dict[str, Any]:
     return {
         "python": platform.python_version(),
         "platform": platform.platform(),
-        "machine": {"host": platform.node(), "cpus": os.cpu_count()},
+        "machine": {"host": platform.node(), "cpus": os.cpu_count(), "cpu": _cpu_model()},
         "packages": {name: _version(name) for name in PACKAGES},
         "git": _git(),
         "command": [Path(sys.argv[0]).name, *_without_urls(sys.argv[1:])],
@@ -36,6 +36,16 @@ def _version(package: str) -> str | None:
         return metadata.version(package)
     except metadata.PackageNotFoundError:
         return None
+
+
+def _cpu_model() -> str | None:
+    """What the processor calls itself, where the system says; results may differ between two."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor() or None
+    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(names, None)
 
 
 def _git() -> dict[str, Any] | None:

@@ -80,6 +80,7 @@ class FunctionLane:
             results=tuple(item for item in ended if isinstance(item, Result)),
             failures=tuple(item for item in ended if isinstance(item, Failure)),
             n_free=1 - len(self._todo),
+            stacks={"function": len(ended)} if ended else {},
             seconds=seconds,
             leaving=leaving,
         )

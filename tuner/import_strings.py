@@ -30,7 +30,7 @@ def import_objective(name: str, takes_report: bool = False) -> Callable[..., Any
     module_name, colon, attribute = name.partition(":")
     if not (colon and module_name and attribute):
         raise InputError(f"objective: must be module:function, got {shown(name)}")
-    target: Any = _import(module_name)
+    target: Any = import_user_module("objective", module_name)
     for step in attribute.split("."):
         if not hasattr(target, step):
             known = [word for word in dir(target) if not word.startswith("_")]
@@ -61,7 +61,16 @@ def signature_problem(function: object, name: str, takes_report: bool) -> str | 
     return None
 
 
-def _import(module_name: str) -> object:
+def import_user_module(where: str, module_name: str) -> object:
+    """A module of the user's, from the current directory or installed.
+
+    Args:
+        where: What names it, for messages: `objective` or `trainer`.
+        module_name: With dots.
+
+    Raises:
+        InputError: There is none, or it raises.
+    """
     here = str(Path.cwd())
     if here not in sys.path:
         sys.path.insert(0, here)
@@ -71,11 +80,11 @@ def _import(module_name: str) -> object:
     except ModuleNotFoundError as error:
         if error.name and (module_name == error.name or module_name.startswith(error.name + ".")):
             raise InputError(
-                f"objective: no module {module_name!r} is in {here} or installed"
+                f"{where}: no module {module_name!r} is in {here} or installed"
             ) from error
-        raise InputError(f"objective: importing {module_name} failed: {error}") from error
+        raise InputError(f"{where}: importing {module_name} failed: {error}") from error
     except (Exception, SystemExit) as error:
         lines = str(error).strip().splitlines() or [""]
         raise InputError(
-            f"objective: importing {module_name} failed: {type(error).__name__}: {lines[-1]}"
+            f"{where}: importing {module_name} failed: {type(error).__name__}: {lines[-1]}"
         ) from error

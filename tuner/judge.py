@@ -12,8 +12,11 @@ from trials.state_file import remove_checkpoint
 from tuner.keeper import Keeper
 from tuner.messages import Failure, Report, Result, Turn, Verdict
 from tuner.storage import Decision
+from tuner.telling import tell
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import optuna
     from optuna.trial import FrozenTrial
 
@@ -28,6 +31,9 @@ REASON = "reason"
 
 ERROR = "error"
 """Trial attribute: the traceback or sentence behind a failure."""
+
+CROWDED = "memory ran out in its lane"
+"""Why an attempt ended that had done nothing wrong."""
 
 
 class Judge:
@@ -88,6 +94,7 @@ class Judge:
             if verdict is not None:
                 verdicts.append(verdict)
                 n_freed += report.epoch + 1 < self._plan.epochs
+        self._return(turn.returned)
         return tuple(verdicts), n_freed
 
     def remove_obsolete_files(self) -> None:
@@ -143,6 +150,15 @@ class Judge:
         """The best first objective up to `epoch`, or None before the first."""
         costs = [self._signs[0] * v[0] for e, v in ticket.values.items() if e <= epoch]
         return self._signs[0] * min(costs) if costs else None
+
+    def _return(self, tokens: Sequence[int]) -> None:
+        """Trials that a lane has no memory for wait for another attempt; none is charged."""
+        for token in tokens:
+            ticket = self._book.find(token)
+            if ticket is not None:
+                self._book.give_up(ticket, charged=False)
+                self._records.end_attempts([(token, "interrupted", CROWDED, None)])
+                self._note(ticket, token, "retried", None, CROWDED)
 
     def _record(self, report: Report) -> Verdict | None:
         """Stores and observes a report; a verdict if the row cannot go on with it."""
@@ -236,8 +252,7 @@ class Judge:
         reason: str | None,
         error: str | None,
     ) -> None:
-        trial = ticket.trial if ticket.trial is not None else ticket.number
-        self._study.tell(trial, None if values is None else list(values), state)
+        tell(self._study, self._storage, ticket.trial_id, state, values)
         self._pruner.finish(ticket.number, state.name)
         if ticket.token is not None:
             self._records.end_attempts([(ticket.token, outcome, reason, error)])

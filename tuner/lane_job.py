@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import socket
+import time
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from tuner.messages import LaneInfo
+from tuner.messages import LaneInfo, Slots
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,7 +30,10 @@ class LaneJob:
         data: What the trainer trains on; it travels with the job, so no other node need see files.
         objective: The function, or None for a trainer.
         n_objectives: Values that a function returns.
-        n_slots: Rows to train at once; 1 for a function.
+        n_slots: Rows to train at once, or the most where `probe` is given; 1 for a function.
+        probe: Parameters of some trials, to measure how many rows pay; empty where that is known.
+        n_neighbours: Lanes on one host, at most; they share its memory.
+        gpu_share: Of one GPU, or GPUs, that the lane has.
         keeping: Where checkpoints go and how often.
         n_threads: Threads of torch in the lane.
         uses_gpu: Whether the lane has a share of a GPU.
@@ -41,28 +46,50 @@ class LaneJob:
     n_slots: int
     keeping: Keeping
     n_threads: int = 1
-    uses_gpu: bool = True
+    gpu_share: float = 0.0
+    probe: tuple[Mapping[str, Any], ...] = ()
+    n_neighbours: int = 1
 
     def build(self, lane: int, connection: Connection) -> Lane | FunctionLane:
         """The lane, ready to start in this process."""
         if self.objective is not None:
             from tuner.function_lane import FunctionLane
 
-            info = self._info(lane, "cpu")
+            info = self._info(lane, "cpu", Slots(1))
             return FunctionLane(info, self.objective, self.n_objectives, connection)
         import torch
 
         from tuner.lane import Lane
 
         torch.set_num_threads(self.n_threads)
-        device = "cuda" if self.uses_gpu and torch.cuda.is_available() else "cpu"
+        device = "cuda" if self.gpu_share and torch.cuda.is_available() else "cpu"
         name = torch.cuda.get_device_name() if device == "cuda" else "cpu"
+        info = self._info(lane, name, self._slots(device))
+        return Lane(info, self._trainer(self.data, device), connection, self.keeping)
+
+    def _trainer(self, data: Dataset | None, device: str) -> Trainer:
         assert self.trainer is not None
         build: Callable[..., Trainer] = self.trainer
-        trainer = build(self.data, device=device)
-        return Lane(self._info(lane, name), trainer, connection, self.keeping)
+        return build(data, device=device)
 
-    def _info(self, lane: int, device: str) -> LaneInfo:
+    def _slots(self, device: str) -> Slots:
+        if not self.probe:
+            return Slots(self.n_slots)
+        from tuner import probe
+
+        assert self.data is not None
+        is_gpu = device == "cuda"
+        memory = (
+            probe.gpu_memory(self.gpu_share) if is_gpu else probe.host_memory(self.n_neighbours)
+        )
+        trainer = self._trainer(probe.few(self.data), device)
+        # One thread's own time is the same whatever else the machine is doing.
+        is_alone = device == "cpu" and self.n_threads == 1
+        clock = time.thread_time if is_alone else time.perf_counter
+        return probe.measure(trainer, self.probe, self.n_slots, memory, clock)
+
+    def _info(self, lane: int, device: str, slots: Slots) -> LaneInfo:
         pid = os.getpid()
         session = f"{lane}.{pid}.{os.urandom(4).hex()}"
-        return LaneInfo(lane, session, socket.gethostname(), pid, device, self.n_slots)
+        node = socket.gethostname()
+        return LaneInfo(lane, session, node, pid, device, slots)

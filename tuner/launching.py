@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import os
+import shlex
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,7 +15,9 @@ from optuna.study import StudyDirection
 
 from tuner import running
 from tuner.environment import environment
-from tuner.errors import StudyExistsError, StudyNotFoundError
+from tuner.errors import StudyExistsError, StudyNotFoundError, TunerError
+from tuner.plan import weights_file
+from tuner.retraining import trained_state
 from tuner.spec import difference
 from tuner.storage import open_storage, this_process
 from tuner.wording import unknown
@@ -34,6 +38,9 @@ METRIC_NAMES = "study:metric_names"
 """Optuna's study attribute for the names of objectives, which its dashboard shows."""
 
 _log = logging.getLogger(__name__)
+
+_running: set[str] = set()
+"""Tokens by which this process has studies that it runs now."""
 
 
 @dataclass(frozen=True)
@@ -64,39 +71,77 @@ def begin(
     Raises:
         StudyExistsError: The name is taken by another study, or somebody runs it now.
         StorageError: The database cannot be used.
+        TunerError: A checkpoint or weights cannot be written.
     """
     spec = resolved.spec
     storage = open_storage(spec.storage)
     begun = _create_or_find(storage, resolved, force=force)
-    owner = this_process()
-    lease_s = spec.lease_s
-    holder = storage.records.claim(begun.study_id, owner, lease_s=lease_s)
-    if holder is not None:
-        text = f"study {begun.name!r}: {describe_owner(holder)} runs it"
-        raise StudyExistsError(f"{text}; stop it with: tuner stop {begun.name}")
-    storage.records.clear_stop(begun.study_id)
-    plain = spec.to_plain() | {"study": begun.name}
-    storage.records.put_spec(begun.study_id, plain, environment(resolved.fingerprint))
-    work = running.Work(
-        storage=storage,
-        url=spec.storage,
-        study=begun.name,
-        study_id=begun.study_id,
-        resolved=resolved,
-        folder=study_folder(spec.storage, spec.artifacts, begun.study_id),
-        owner=owner,
-        on_progress=on_progress,
-    )
+    owner = _claim(storage, begun, spec.lease_s)
     try:
+        storage.records.clear_stop(begun.study_id)
+        plain = spec.to_plain() | {"study": begun.name}
+        storage.records.put_spec(begun.study_id, plain, environment(resolved.fingerprint))
+        work = running.Work(
+            storage=storage,
+            url=spec.storage,
+            study=begun.name,
+            study_id=begun.study_id,
+            resolved=resolved,
+            folder=study_folder(spec.storage, spec.artifacts, begun.study_id),
+            owner=owner,
+            on_progress=on_progress,
+        )
         if warmup is None:
             interrupted = running.run_inline(work)
         else:
             interrupted = running.run_on_ray(work, warmup)
         if interrupted is None:
             _test_best(work)
+    except OSError as error:
+        raise _unwritable(begun.name, error) from error
     finally:
+        _running.discard(owner.token)
         storage.records.release(begun.study_id, owner)
     return replace(begun, interrupted=interrupted)
+
+
+def _claim(storage: Storage, begun: Begun, lease_s: float) -> Owner:
+    """This process, which has the study now.
+
+    Raises:
+        StudyExistsError: Somebody runs it.
+    """
+    owner = this_process()
+    holder = storage.records.claim(begun.study_id, owner, lease_s=lease_s)
+    if holder is not None and _was_left(holder, owner):
+        storage.records.release(begun.study_id, holder)
+        holder = storage.records.claim(begun.study_id, owner, lease_s=lease_s)
+    if holder is not None:
+        text = f"study {begun.name!r}: {describe_owner(holder)} runs it"
+        raise StudyExistsError(f"{text}; stop it with: tuner stop {begun.name}")
+    _running.add(owner.token)
+    return owner
+
+
+def _was_left(holder: Owner, owner: Owner) -> bool:
+    """Whether this very process had the study and could not give it back, for want of a database.
+
+    Nobody else can know that it no longer runs it.
+    """
+    is_same = (holder.boot_id, holder.pid, holder.process_start) == (
+        owner.boot_id,
+        owner.pid,
+        owner.process_start,
+    )
+    return is_same and holder.host == owner.host and holder.token not in _running
+
+
+def _unwritable(study: str, error: OSError) -> TunerError:
+    """A checkpoint or weights that the disk does not take; other errors stay as they are."""
+    if error.filename is None:
+        raise error
+    hint = f"the study goes on when you run: tuner resume {shlex.quote(study)}"
+    return TunerError(f"{error.filename}: cannot be written ({error.strerror}); {hint}")
 
 
 def describe_owner(owner: Owner) -> str:
@@ -128,7 +173,9 @@ def find(storage: Storage, name: str) -> int:
 
 
 def open_existing(url: str) -> Storage:
-    """The database at `url`; one that is a file must be there, so that a typing slip makes none.
+    """The database at `url`, for reading only if it is a file that cannot be written.
+
+    A file must be there, so that a typing slip makes none.
 
     Raises:
         StudyNotFoundError: There is no such file.
@@ -138,7 +185,8 @@ def open_existing(url: str) -> Storage:
     if file is not None and not file.exists():
         text = f"storage: no database at {str(file)!r}; launch a study first, or name another one"
         raise StudyNotFoundError(text)
-    return open_storage(url)
+    is_readable_only = file is not None and not os.access(file, os.W_OK)
+    return open_storage(url, read_only=is_readable_only)
 
 
 def study_folder(url: str, artifacts: str | None, study_id: int) -> Path:
@@ -234,14 +282,15 @@ def _test_best(work: running.Work) -> None:
     except ValueError:
         return
     attributes = work.storage.get_study_system_attrs(work.study_id)
-    weights = work.folder / "weights" / f"trial-{best.number}.safetensors"
     if attributes.get(TEST, {}).get("trial") == best.number:
         return
-    if not weights.exists():
-        _log.warning("trial %d: test figures unknown without %s", best.number, weights)
-        return
-    from trials.state_file import read_state
+    from trials.state_file import read_state, write_state
 
+    weights = weights_file(work.folder, best.number)
+    if not weights.exists():
+        # Whoever told the trial died before its lane had written them.
+        _log.warning("trial %d: its weights were lost; it is trained again", best.number)
+        write_state(weights, trained_state(work.resolved, best))
     figures = trainer.test(read_state(weights), best.params)
     work.storage.set_study_system_attr(
         work.study_id, TEST, {"trial": best.number, "figures": figures}

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import optuna
 
+from tuner.activity import ActivityLog, Spent
 from tuner.algorithms import is_exhausted, make_pruner, make_sampler, reseed
 from tuner.book import Book, LaneEntry, Ticket
 from tuner.budget import Budget
@@ -23,13 +25,15 @@ from tuner.messages import (
     AnswerState,
     Assignment,
     LaneInfo,
-    LaneStatus,
+    Slots,
     Snapshot,
     Turn,
     Welcome,
 )
+from tuner.plan import LANES
 from tuner.recovery import recover
-from tuner.seeds import derive
+from tuner.seeds import derive, trial_seed
+from tuner.snapshot import snapshot
 from tuner.storage import Decision, NewAttempt
 
 if TYPE_CHECKING:
@@ -101,6 +105,7 @@ class Ledger:
             self._judge.events.append(self.resumed)
         self.functions = FunctionDesk(storage, self._study, self._book, pruner, self._seed)
         self._lanes: dict[int, LaneEntry] = {}
+        self._activity = ActivityLog(plan.study_id, self._began)
         self._stopped: float | None = None
         self._ending: str | None = None
 
@@ -115,6 +120,8 @@ class Ledger:
             if info.lane in self._lanes:
                 self._lose(info.lane, "lane lost")
             self._lanes[info.lane] = LaneEntry(info, seen=now, exchanged=now)
+            self._activity.join(info.lane, now)
+            self._remember(info.slots)
             if self._is_stopping:
                 return Welcome(answer=Answer(state="done"))
             queued = self._book.queued()
@@ -142,14 +149,21 @@ class Ledger:
             return Answer(state="done")
         began = lane.seen = lane.exchanged = self._clock()
         lane.epochs += len(turn.reports)
+        self._resize(lane, turn.n_slots)
         with self._storage.unit(f"{turn.session}:{turn.index}"):
+            self._records.add_activity(self._activity.take())
             verdicts, n_freed = self._judge.take(turn)
+            decided = self._clock()
             trials = self._start(lane.info, self._more(turn.n_free + n_freed), turn.index)
             if turn.leaving:
                 self._hand_back(turn.lane)
+            sampled = self._clock()
         self._judge.remove_obsolete_files()
-        self._excuse(self._clock() - began)
-        self._ending = self._ending or self._budget.exceeded(self._clock())
+        now = self._clock()
+        spent = Spent(decided - began, sampled - decided, now - sampled, len(trials))
+        self._activity.note(turn, spent, now)
+        self._excuse(now - began)
+        self._ending = self._ending or self._budget.exceeded(now)
         state = "done" if turn.leaving else self._state(turn.lane)
         lane.index, lane.answer = turn.index, Answer(verdicts, trials, state)
         return lane.answer
@@ -180,7 +194,15 @@ class Ledger:
                 with self._storage.unit():
                     self._lose(number, "lease ran out")
         self._ending = self._ending or self._budget.exceeded(now)
-        return self._snapshot(now)
+        return snapshot(
+            self._plan,
+            self._judge,
+            self._book,
+            self._lanes.values(),
+            elapsed_s=now - self._began,
+            n_before=self._n_before,
+            is_stopping=self._is_stopping,
+        )
 
     def stop(self, reason: str) -> None:
         """No lane goes on after its next exchange; rows are saved and handed back."""
@@ -194,12 +216,34 @@ class Ledger:
         with self._storage.unit():
             for number in self._lanes:
                 self._hand_back(number)
+            self._records.add_activity(self._activity.take(everything=True, now=now))
             study_id = self._plan.study_id
             self._storage.set_study_system_attr(study_id, ELAPSED, self._budget.elapsed_s(now))
             self._storage.set_study_system_attr(study_id, ENDED, self._ending or "")
         self._records.clear_stop(self._plan.study_id)
         self._records.release(self._plan.study_id, self._owner)
         self._storage.flush()
+
+    def _remember(self, slots: Slots) -> None:
+        """What a lane measured is what the study goes on with after an interruption."""
+        if not slots.rates:
+            return
+        study_id = self._plan.study_id
+        chosen = self._storage.get_study_system_attrs(study_id).get(LANES, {})
+        if "n_slots" not in chosen:
+            chosen = {**chosen, "n_slots": slots.n_slots}
+            self._storage.set_study_system_attr(study_id, LANES, chosen)
+            rates = ", ".join(f"{n}: {rate:.3g}" for n, rate in sorted(slots.rates.items()))
+            text = f"{slots.n_slots} slots a lane (row-epochs per second by rows: {rates})"
+            self._judge.events.append(text)
+
+    def _resize(self, lane: LaneEntry, n_slots: int) -> None:
+        """The lane has that many slots from now on."""
+        before = lane.info.n_slots
+        if n_slots != before:
+            lane.info = replace(lane.info, slots=Slots(n_slots))
+            why = "memory ran out" if n_slots < before else "the trial without room has failed"
+            self._judge.events.append(f"lane {lane.info.lane}: {why}; {n_slots} slots from now on")
 
     def _excuse(self, blocked_s: float) -> None:
         """No lane is silent for the time in which the ledger itself heard nobody."""
@@ -269,7 +313,7 @@ class Ledger:
             number=ticket.number,
             token=ticket.token,
             params=ticket.params,
-            seed=derive(self._plan.spec.seed, "trial", ticket.number),
+            seed=trial_seed(self._plan.spec.seed, ticket.number),
             epochs=self._plan.epochs,
             checkpoint=ticket.checkpoint,
             start_epoch=ticket.start_epoch,
@@ -328,38 +372,3 @@ class Ledger:
                 entry.condemned = True
                 with self._storage.unit():
                     self._hand_back(number)
-
-    def _snapshot(self, now: float) -> Snapshot:
-        counts, spec = self._judge.counts, self._plan.spec
-        elapsed = now - self._began
-        n_done = sum(counts.values())
-        rate = (n_done - self._n_before) / elapsed if elapsed > 0 else 0.0
-        left = spec.trials - n_done
-        best = self._judge.best
-        events, self._judge.events[:] = tuple(self._judge.events), []
-        return Snapshot(
-            study=self._plan.study,
-            state="stopping" if self._is_stopping else "running",
-            budget=spec.trials,
-            n_complete=counts["complete"],
-            n_pruned=counts["pruned"],
-            n_failed=counts["failed"],
-            n_running=len(self._book),
-            best_number=best[0] if best else None,
-            best_values=best[1] if best else (),
-            best_params=best[2] if best else {},
-            elapsed_s=elapsed,
-            trials_per_s=rate,
-            eta_s=left / rate if rate > 0 else None,
-            lanes=tuple(self._lane_status(entry, now) for entry in self._lanes.values()),
-            events=events,
-        )
-
-    def _lane_status(self, entry: LaneEntry, now: float) -> LaneStatus:
-        return LaneStatus(
-            lane=entry.info.lane,
-            device=entry.info.device,
-            n_rows=len(self._book.of_lane(entry.info.lane)),
-            n_slots=entry.info.n_slots,
-            rows_per_s=entry.epochs / max(now - self._began, 1e-9),
-        )

@@ -94,6 +94,18 @@ class Saved:
 
 
 @dataclass(frozen=True)
+class Slots:
+    """How many rows a lane trains at once.
+
+    Attributes:
+        rates: Where that was measured: numbers of rows, and their row-epochs per second.
+    """
+
+    n_slots: int
+    rates: Mapping[int, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class LaneInfo:
     """Who a joining lane is.
 
@@ -101,6 +113,7 @@ class LaneInfo:
         session: Names this life of the lane's process; a restarted lane has another.
         node: Host name.
         device: For people: `cpu`, or the name of the GPU.
+        slots: Rows that it can train at once.
     """
 
     lane: int
@@ -108,7 +121,12 @@ class LaneInfo:
     node: str
     pid: int
     device: str
-    n_slots: int
+    slots: Slots
+
+    @property
+    def n_slots(self) -> int:
+        """Rows that it can train at once."""
+        return self.slots.n_slots
 
 
 @dataclass(frozen=True)
@@ -123,8 +141,14 @@ class Turn:
         results: Functions that ended; rows of a trainer end by their last epoch's report.
         failures: Attempts that ended themselves.
         saved: Checkpoints written since the last exchange.
+        returned: Tokens of attempts that the lane has no room for; their trials are to be tried
+            again elsewhere or later.
         n_free: Slots that will be without a row when the answer is applied.
+        n_slots: Rows that the lane can train at once; fewer than before after memory ran out.
+        stacks: Rows of each stack that trained together in this turn, by what they have in common.
+        n_late: Rows among them whose stop was under way: their epoch was in vain.
         seconds: How long this turn trained.
+        waited_s: How long the lane then had nothing to do but to wait for an answer.
         leaving: The lane hands its trials back and ends (its checkpoints are in `saved`).
     """
 
@@ -135,8 +159,13 @@ class Turn:
     results: tuple[Result, ...] = ()
     failures: tuple[Failure, ...] = ()
     saved: tuple[Saved, ...] = ()
+    returned: tuple[int, ...] = ()
     n_free: int = 0
+    n_slots: int = 1
+    stacks: Mapping[str, int] = field(default_factory=dict)
+    n_late: int = 0
     seconds: float = 0.0
+    waited_s: float = 0.0
     leaving: bool = False
 
 

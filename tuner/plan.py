@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from tuner.spec import PrunerSpec, Spec
 
 
+LANES = "tuner:lanes"
+"""Study attribute: lanes and slots that were chosen for `auto`, kept when the study goes on."""
+
+
 @dataclass(frozen=True)
 class Plan:
     """A study ready to run: its spec with every default filled in, and what follows from it.
@@ -28,7 +32,7 @@ class Plan:
             do and functions need not.
         gpus_per_lane: Share of a GPU, or GPUs, that a lane has.
         n_lanes: Lanes to start.
-        n_slots: Rows that one lane trains at once.
+        n_slots: Rows that one lane trains at once, or the most if it is measured.
     """
 
     study: str
@@ -60,4 +64,9 @@ class Plan:
 
     def weights(self, number: int) -> Path:
         """File of the weights of trial `number`, if they are kept."""
-        return self.folder / "weights" / f"trial-{number}.safetensors"
+        return weights_file(self.folder, number)
+
+
+def weights_file(folder: Path, number: int) -> Path:
+    """File of the weights of trial `number` in the folder of its study, if they are kept."""
+    return folder / "weights" / f"trial-{number}.safetensors"

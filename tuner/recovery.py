@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from optuna.trial import FrozenTrial
 
+from trials.state_file import best_beside
 from tuner.book import Book, Ticket
 
 if TYPE_CHECKING:
@@ -63,7 +64,20 @@ def recover(storage: Storage, plan: Plan, book: Book, judge: Judge) -> Recovered
             book.add(ticket)
         live = [a for rows in attempts.values() for a in rows if a.outcome is None]
         storage.records.end_attempts([(a.token, "interrupted", GONE, None) for a in live])
+    _remove_needless_files(plan, book)
     return Recovered(len(own), n_finished, _pending(storage, plan, book))
+
+
+def _remove_needless_files(plan: Plan, book: Book) -> None:
+    """Of the checkpoints only those are left that an unfinished trial goes on from.
+
+    An owner that dies between a commit and the removal of what it made needless leaves the rest.
+    """
+    needed = {Path(ticket.checkpoint) for ticket in book.queued() if ticket.checkpoint}
+    needed |= {best_beside(path) for path in needed}
+    for path in plan.checkpoints.glob("*"):
+        if path not in needed:
+            path.unlink(missing_ok=True)
 
 
 def _ticket(

@@ -15,6 +15,7 @@ from trials.contract import Objective
 from tuner.algorithms import PRUNERS, SAMPLERS
 from tuner.algorithms.options import option_problems
 from tuner.errors import InputError
+from tuner.import_strings import import_user_module
 from tuner.spec import (
     DataSpec,
     ObjectiveSpec,
@@ -48,7 +49,8 @@ class Resolved:
         data: None for a function.
         objective: None for a trainer.
         fingerprint: Of the data; None for a function.
-        notes: What the data were taken for, in lines for people.
+        notes: What the data were taken for, and what the trainer says of itself, in lines for
+            people.
     """
 
     spec: Spec
@@ -103,10 +105,11 @@ def load_trainer(name: str) -> type[Trainer]:
     module, colon, attribute = entry.partition(":")
     if not colon:
         raise InputError(unknown("trainer", "trainer", name, TRAINERS))
-    try:
-        found = getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError) as error:
-        raise InputError(f"trainer: {shown(name)} cannot be imported: {error}") from error
+    is_ours = name in TRAINERS
+    home = importlib.import_module(module) if is_ours else import_user_module("trainer", module)
+    found = getattr(home, attribute, None)
+    if found is None:
+        raise InputError(f"trainer: {shown(name)} cannot be imported: {module} has no {attribute}")
     if not _is_trainer(found):
         raise InputError(f"trainer: {shown(name)} must be a trainer class, got {shown(found)}")
     return found  # type: ignore[no-any-return]
@@ -151,7 +154,7 @@ def _with_trainer(
         trainer=trainer,
         data=data,
         fingerprint=data.fingerprint,
-        notes=tuple(data.notes),
+        notes=(*data.notes, *getattr(trainer, "notes", ())),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +14,9 @@ from tuner.lane import Keeping, Ready
 from tuner.lane_job import LaneJob
 from tuner.ledger import Ledger
 from tuner.messages import LaneInfo, Snapshot, Turn, Welcome
-from tuner.plan import Plan
+from tuner.plan import LANES, Plan
+from tuner.probe import FEWEST
+from tuner.seeds import derive
 from tuner.signals import Interruptions
 from tuner.warmup import Warmup, n_local_cpus
 
@@ -26,11 +28,11 @@ if TYPE_CHECKING:
 
 OnProgress = Callable[[Snapshot], None]
 
-LANES = "tuner:lanes"
-"""Study attribute: lanes and slots that were chosen for `auto`, kept when the study goes on."""
+MAX_AUTO_SLOTS = 256
+"""Every row in flight is one the sampler cannot see."""
 
-MAX_AUTO_SLOTS = 64
-"""More rows train little faster on a CPU, and every row in flight is one the sampler cannot see."""
+_N_PROBED = 64
+"""Different trials that a probe trains; more rows repeat them."""
 
 TICK_S = 0.2
 
@@ -52,9 +54,10 @@ class Work:
 def run_inline(work: Work) -> str | None:
     """One lane in this process; returns the name of the signal that interrupted it, or None."""
     asked = work.resolved.spec.gpus_per_lane
-    plan = _plan(work, 1, 1.0 if asked == "auto" else asked, _n_slots(work, 1))
+    slots = _slots(work, 1)
+    plan = _plan(work, 1, 1.0 if asked == "auto" else asked, slots)
     ledger = Ledger(work.storage, plan, work.owner)
-    lane = _job(plan, work.resolved).build(0, _Inline(ledger))
+    lane = _job(plan, work.resolved, slots).build(0, _Inline(ledger))
     ticked = time.monotonic()
     with Interruptions(lambda name: ledger.stop(f"interrupted by {name}")) as interruptions:
         try:
@@ -84,10 +87,12 @@ def run_on_ray(work: Work, warmup: Warmup) -> str | None:
     room = warmup.room()
     gpus = _gpus_per_lane(work, room)
     n_lanes = _n_lanes(work, room, gpus)
-    plan = _plan(work, n_lanes, gpus, _n_slots(work, n_lanes))
+    slots = _slots(work, n_lanes)
+    plan = _plan(work, n_lanes, gpus, slots)
     from tuner.cluster.run import run
 
-    return run(work.url, plan, _job(plan, work.resolved), work.owner, work.on_progress)
+    job = _job(plan, work.resolved, slots)
+    return run(work.url, plan, job, work.owner, work.on_progress)
 
 
 def _show(work: Work, snapshot: Snapshot) -> None:
@@ -95,8 +100,8 @@ def _show(work: Work, snapshot: Snapshot) -> None:
         work.on_progress(snapshot)
 
 
-def _plan(work: Work, n_lanes: int, gpus: float, n_slots: int) -> Plan:
-    chosen = {"n_lanes": n_lanes, "n_slots": n_slots}
+def _plan(work: Work, n_lanes: int, gpus: float, slots: _Slots) -> Plan:
+    chosen = {"n_lanes": n_lanes} | ({} if slots.is_open else {"n_slots": slots.most})
     work.storage.set_study_system_attr(work.study_id, LANES, chosen)
     work.storage.flush()
     return Plan(
@@ -108,12 +113,12 @@ def _plan(work: Work, n_lanes: int, gpus: float, n_slots: int) -> Plan:
         work.folder,
         work.resolved.trainer is not None,
         n_lanes,
-        n_slots,
+        slots.most,
         gpus,
     )
 
 
-def _job(plan: Plan, resolved: Resolved) -> LaneJob:
+def _job(plan: Plan, resolved: Resolved, slots: _Slots) -> LaneJob:
     first = plan.objectives[0]
     best_of = (first.name, first.direction) if plan.spec.value == "best" else None
     return LaneJob(
@@ -124,8 +129,20 @@ def _job(plan: Plan, resolved: Resolved) -> LaneJob:
         n_slots=plan.n_slots,
         keeping=Keeping(plan.checkpoints, plan.spec.checkpoint_every_s, best_of),
         n_threads=max(1, int(plan.spec.cpus_per_lane)),
-        uses_gpu=plan.gpus_per_lane > 0,
+        gpu_share=plan.gpus_per_lane,
+        probe=_some_trials(resolved, plan.spec.seed) if slots.is_open else (),
+        n_neighbours=min(plan.n_lanes, math.ceil(n_local_cpus() / plan.spec.cpus_per_lane)),
     )
+
+
+def _some_trials(resolved: Resolved, seed: int) -> tuple[Mapping[str, Any], ...]:
+    """Parameters drawn at random, for a lane to measure how many rows pay."""
+    from optuna import create_study
+    from optuna.samplers import RandomSampler
+
+    assert resolved.space is not None
+    study = create_study(sampler=RandomSampler(derive(seed, "probe", bits=32)))
+    return tuple(resolved.space.suggest(study.ask()) for _ in range(_N_PROBED))
 
 
 def _objective(resolved: Resolved) -> TrialObjective | None:
@@ -158,15 +175,26 @@ def _n_lanes(work: Work, room: Room, gpus: float) -> int:
     return _chosen(work, "n_lanes") or max(1, min(by_cpu, by_gpu, spec.trials))
 
 
-def _n_slots(work: Work, n_lanes: int) -> int:
-    """As asked; 1 for a function; else a quarter of a lane's share of the trials, within bounds."""
+@dataclass(frozen=True)
+class _Slots:
+    """Rows of a lane; where `is_open`, a lane measures how many of `most` pay."""
+
+    most: int
+    is_open: bool = False
+
+
+def _slots(work: Work, n_lanes: int) -> _Slots:
+    """As asked; 1 for a function; else 16, fewer in a small study, or what a lane measures."""
     spec = work.resolved.spec
     if work.resolved.trainer is None:
-        return 1
+        return _Slots(1)
     if spec.slots != "auto":
-        return spec.slots
-    share = spec.trials // (4 * n_lanes)
-    return _chosen(work, "n_slots") or max(1, min(MAX_AUTO_SLOTS, share))
+        return _Slots(spec.slots)
+    if chosen := _chosen(work, "n_slots"):
+        return _Slots(chosen)
+    share = spec.trials // n_lanes
+    most = max(1, min(FEWEST, share // 4), min(MAX_AUTO_SLOTS, share // 8))
+    return _Slots(most, is_open=most >= 2 * FEWEST)
 
 
 @dataclass(frozen=True)

@@ -13,20 +13,23 @@ from typing import TYPE_CHECKING, Any
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
-from tuner import launching
+from tuner import launching, model_folder, replaying
 from tuner.errors import InputError
 from tuner.ledger import ENDED
+from tuner.occupancy import stack_facts
+from tuner.own_code import code_of, given_again
 from tuner.report import Plots, write_report
 from tuner.resolve import resolve
 from tuner.running import OnProgress, warm_up
 from tuner.spec import DEFAULT_STORAGE, Spec, spec_from_mapping
-from tuner.study_record import study_record
+from tuner.study_record import lane_table, study_record
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from search_spaces import Space
     from tuner.report.data import StudyRecord
+    from tuner.resolve import Resolved
     from tuner.storage import Owner, Storage
 
 
@@ -99,9 +102,7 @@ class Study:
     @property
     def code(self) -> str | None:
         """Import string of its function or trainer, if it was launched with one."""
-        spec = self.spec
-        is_own_trainer = spec.trainer is not None and ":" in spec.trainer
-        return spec.trainer if is_own_trainer else spec.objective
+        return code_of(self.spec)
 
     @property
     def trials(self) -> list[FrozenTrial]:
@@ -199,15 +200,16 @@ class Study:
         return found
 
     def lanes(self) -> list[dict[str, Any]]:
-        """What each lane did: where it ran, how many attempts, and how they ended."""
-        lanes: dict[int, dict[str, Any]] = {}
-        for attempt in self._storage.records.attempts(self._study_id):
-            row = lanes.setdefault(attempt.lane or 0, {"lane": attempt.lane, "attempts": 0})
-            row |= {"node": attempt.node, "device": attempt.device}
-            row["attempts"] += 1
-            outcome = attempt.outcome or "running"
-            row[outcome] = row.get(outcome, 0) + 1
-        return [lanes[lane] for lane in sorted(lanes)]
+        """What each lane did: where it ran, how its attempts ended, how full it was and why not.
+
+        The columns are those of `tuner.study_record.lane_table`.
+        """
+        records = self._storage.records
+        return lane_table(records.attempts(self._study_id), records.activity(self._study_id))
+
+    def stacks(self) -> list[dict[str, Any]]:
+        """What separated rows from each other, and how many trained together on average."""
+        return stack_facts(self._storage.records.activity(self._study_id))
 
     def request_stop(self) -> bool:
         """Asks whoever runs the study to stop; False if nobody does."""
@@ -243,26 +245,67 @@ class Study:
             InputError: The study has a function that must be given again.
         """
         spec = self.spec
-        if self.state == "finished" and (trials is None or trials <= spec.trials):
+        is_closed = self._storage.records.owner(self._study_id) is None
+        if self.state == "finished" and is_closed and (trials is None or trials <= spec.trials):
             return self
         if trials is not None:
             spec = spec.model_copy(update={"trials": trials})
-        function = objective or self._objective
-        own = self.code
-        if own is not None and objective != own:
-            text = f"its code must be given again: objective={own!r}, or --objective {own}"
-            raise InputError(f"study {self.name!r}: {text}")
-        if own is not None:
-            function = None
-        elif spec.trainer is None and not callable(function):
-            raise InputError(f"study {self.name!r}: give its function again to resume(objective=)")
         return launch_spec(
             spec,
-            objective=function if callable(function) else None,
+            objective=given_again(self.name, spec, objective or self._objective),
             inline=inline,
             force=force,
             on_progress=on_progress,
         )
+
+    def replay(
+        self, trial: int, *, objective: str | Callable[..., Any] | None = None
+    ) -> replaying.Replay:
+        """The trial trained again, alone and from its stored seed, or its function called again.
+
+        Args:
+            trial: Its number.
+            objective: As for `resume`.
+
+        Raises:
+            InputError: There is no such trial, or the study's code must be given again.
+        """
+        return replaying.replay(self._storage, self._study_id, self._resolved(objective), trial)
+
+    def save_best(
+        self,
+        folder: str | Path,
+        *,
+        trial: int | None = None,
+        objective: str | Callable[..., Any] | None = None,
+        force: bool = False,
+    ) -> list[model_folder.SavedTrial]:
+        """Parameters, weights and a model card of the best trial are in `folder`.
+
+        Of a study with several objectives every trial on the Pareto front gets a folder in it.
+
+        Args:
+            folder: Must not be there, or be empty.
+            trial: Number of another complete trial to save.
+            objective: As for `resume`; not needed for a function, which has no weights.
+            force: Replace what an earlier call left in `folder`.
+
+        Raises:
+            InputError: No such trial is complete, the folder cannot be used, or the data changed.
+        """
+        spec, chosen = self.spec, self.best_trials
+        if trial is not None:
+            chosen = [replaying.find_trial(self._storage, self._study_id, trial)]
+        resolved = None if spec.data is None else self._resolved(objective)
+        environment = (self._storage.records.get_spec(self._study_id) or ({}, {}))[1]
+        stored = model_folder.StoredStudy(self.name, spec, environment, self.artifacts, resolved)
+        return model_folder.save(stored, chosen, Path(folder), force=force)
+
+    def _resolved(self, objective: str | Callable[..., Any] | None) -> Resolved:
+        if not self.is_ours:
+            raise InputError(f"study {self.name!r}: was not made by tuner")
+        given = given_again(self.name, self.spec, objective or self._objective)
+        return resolve(self.spec, given)
 
     def _owner(self) -> Owner | None:
         return launching.living_owner(self._storage, self._study_id)

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from optuna.distributions import BaseDistribution
 from optuna.trial import FrozenTrial, TrialState
 
 from tuner.judge import ERROR, REASON
 from tuner.launching import METRIC_NAMES
+from tuner.occupancy import lane_facts
 from tuner.report.data import State, StudyRecord, TrialRecord
 
 if TYPE_CHECKING:
     from tuner.storage import Attempt, Storage
+    from tuner.stretch import Stretch
 
 _STATES: dict[TrialState, State] = {
     TrialState.COMPLETE: "COMPLETE",
@@ -63,7 +65,21 @@ def study_record(
         spec=spec,
         environment=environment,
         commands=tuple(commands),
+        stretches=tuple(storage.records.activity(study_id)),
     )
+
+
+def lane_table(attempts: Iterable[Attempt], stretches: Iterable[Stretch]) -> list[dict[str, Any]]:
+    """For each lane where it ran, how many attempts ended how, and its `lane_facts`."""
+    lanes: dict[int, dict[str, Any]] = {}
+    for attempt in attempts:
+        row = lanes.setdefault(attempt.lane or 0, {"lane": attempt.lane, "attempts": 0})
+        row |= {"node": attempt.node, "device": attempt.device}
+        row["attempts"] += 1
+        outcome = attempt.outcome or "running"
+        row[outcome] = row.get(outcome, 0) + 1
+    facts = lane_facts(stretches)
+    return [lanes[lane] | facts.get(lane, {}) for lane in sorted(lanes)]
 
 
 def _trial(

@@ -168,21 +168,25 @@ def test_rows_of_an_earlier_life_catch_up_from_their_checkpoints(tmp_path: Path)
 class OneBreaks(StubCohort):
     """A cohort that fails while the row of trial 2 is in it at its second epoch."""
 
+    error = "shapes do not match"
+
     def advance(self) -> list[Progress]:
         if 2 in self.rows and self.epochs[2] == 1:
-            raise RuntimeError("CUDA out of memory")
+            raise RuntimeError(self.error)
         return super().advance()
 
 
 class BreakingTrainer(StubTrainer):
     """A trainer of such cohorts."""
 
+    cohorts: type[StubCohort] = OneBreaks
+
     def cohort(self, structure: object) -> StubCohort:
-        return OneBreaks()
+        return self.cohorts()
 
 
 def test_a_row_that_breaks_its_cohort_fails_alone(tmp_path: Path) -> None:
-    """Out of memory in a cohort of three fails the row that causes it; its mates go on unharmed."""
+    """An error in a cohort of three fails the row that causes it; its mates go on unharmed."""
     trials = tuple(assignment(n) for n in (1, 2, 3))
     script = Script(Welcome(answer=Answer(trials=trials)))
     lane = make(script, tmp_path, BreakingTrainer(DATA))
@@ -190,9 +194,86 @@ def test_a_row_that_breaks_its_cohort_fails_alone(tmp_path: Path) -> None:
     for _ in range(4):
         lane.turn()
     failures = [failure for turn in script.turns for failure in turn.failures]
-    assert [(f.trial_id, f.reason) for f in failures] == [(2, "oom")]
-    epochs = [[(r.trial_id, r.epoch) for r in turn.reports] for turn in script.turns]
-    assert epochs == [[], [(1, 1), (2, 1), (3, 1)], [(1, 2), (3, 2)], [(1, 3), (3, 3)]]
+    assert [(f.trial_id, f.reason) for f in failures] == [(2, "error")]
+    assert told(script) == [[], [(1, 1), (2, 1), (3, 1)], [(1, 2), (3, 2)], [(1, 3), (3, 3)]]
+
+
+def told(script: Script) -> list[list[tuple[int, int]]]:
+    """Trial and epoch of every report, by turn."""
+    return [[(r.trial_id, r.epoch) for r in turn.reports] for turn in script.turns]
+
+
+class Crowded(StubCohort):
+    """A cohort whose memory holds two rows from their second epoch on."""
+
+    def advance(self) -> list[Progress]:
+        if len(self.rows) > 2 and max(self.epochs.values()) > 0:
+            raise RuntimeError("CUDA out of memory")
+        return super().advance()
+
+
+class CrowdedTrainer(BreakingTrainer):
+    """A trainer of such cohorts."""
+
+    cohorts = Crowded
+
+
+def test_out_of_memory_halves_the_rows_of_the_lane(tmp_path: Path) -> None:
+    """The latest half of the rows is given back untold; the others train on as if nothing was."""
+    trials = tuple(assignment(n) for n in (1, 2, 3, 4))
+    script = Script(Welcome(answer=Answer(trials=trials)))
+    lane = make(script, tmp_path, CrowdedTrainer(DATA))
+    lane.start()
+    for _ in range(4):
+        lane.turn()
+    first = [(n, 1) for n in (1, 2, 3, 4)]
+    assert told(script) == [[], first, [(1, 2), (2, 2)], [(1, 3), (2, 3)]]
+    assert [turn.returned for turn in script.turns] == [(), (), (104, 103), ()]
+    assert [turn.n_slots for turn in script.turns] == [4, 4, 2, 2]
+    assert not any(turn.failures for turn in script.turns)
+    losses = [r.metrics["loss"] for turn in script.turns for r in turn.reports if r.trial_id == 1]
+    assert losses == [curve(assignment(1).params, 7, epoch) for epoch in (1, 2, 3)]
+
+
+class TooLarge(OneBreaks):
+    """A cohort that has no memory for trial 2."""
+
+    error = "CUDA out of memory"
+
+
+class TooLargeTrainer(BreakingTrainer):
+    """A trainer of such cohorts."""
+
+    cohorts = TooLarge
+
+
+def test_a_trial_that_does_not_fit_alone_fails(tmp_path: Path) -> None:
+    """A trial that runs out of memory alone in the lane fails, and all slots are back then."""
+    trials = (assignment(1), assignment(2))
+    script = Script(
+        Welcome(answer=Answer(trials=trials)),
+        [Answer(), Answer(), Answer(verdicts=(Verdict(1, 101, "stop"),), trials=(trials[1],))],
+    )
+    lane = make(script, tmp_path, TooLargeTrainer(DATA))
+    lane.start()
+    for _ in range(6):
+        lane.turn()
+    assert [turn.returned for turn in script.turns][:3] == [(), (), (102,)]
+    failures = [(f.trial_id, f.reason) for turn in script.turns for f in turn.failures]
+    assert failures == [(2, "oom")]
+    assert [turn.n_slots for turn in script.turns] == [4, 4, 1, 1, 1, 4]
+
+
+def test_trials_beyond_the_slots_left_are_given_back(tmp_path: Path) -> None:
+    """An answer that was under way when memory ran out does not fill the lane again."""
+    trials = tuple(assignment(n) for n in (1, 2, 3, 4))
+    late = Answer(trials=(assignment(5),))
+    script = Script(Welcome(answer=Answer(trials=trials)), [Answer(), late])
+    lane = make(script, tmp_path, CrowdedTrainer(DATA))
+    lane.start()
+    for _ in range(3):
+        lane.turn()
+    assert script.turns[-1].returned == (104, 103, 105)
 
 
 def test_rows_are_checkpointed_as_they_train(tmp_path: Path) -> None:

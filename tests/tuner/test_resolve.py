@@ -306,7 +306,7 @@ def test_a_space_may_be_given_with_a_trainer():
 @pytest.mark.parametrize(
     ("name", "part"),
     [
-        ("no_such_module:Class", "cannot be imported"),
+        ("no_such_module:Class", "no module 'no_such_module'"),
         ("json:dumps", "must be a trainer class"),
         ("json:nothing", "cannot be imported"),
     ],

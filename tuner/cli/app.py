@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import click
 
-from tuner.cli import dashboard, files, running, studies, tables
+from tuner.cli import best, dashboard, files, replay, running, studies, tables
 from tuner.cli.terminal import complain
 from tuner.errors import InputError, TunerError
 
@@ -57,6 +57,8 @@ for _command in (
     studies.show,
     files.report,
     files.export,
+    best.best,
+    replay.replay,
     dashboard.dashboard,
     tables.trainers,
     tables.samplers,

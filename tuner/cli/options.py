@@ -54,6 +54,11 @@ out_file = click.option(
     help="Where the report is written [report.html in the study's folder].",
 )
 study_name = click.argument("name", metavar="STUDY")
+own_code = click.option(
+    "--objective",
+    metavar="MODULE:NAME",
+    help="The study's own code again: importing is executing, so it is not taken from a database.",
+)
 
 
 def flag(key: str) -> str:

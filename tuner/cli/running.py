@@ -59,11 +59,7 @@ def check(spec_file: Path | None, sets: tuple[str, ...], as_json: bool, **given:
 @click.command()
 @options.study_name
 @click.option("--trials", type=click.IntRange(min=1), metavar="N", help="Trials in all from now.")
-@click.option(
-    "--objective",
-    metavar="MODULE:NAME",
-    help="The study's own code again: importing is executing, so it is not taken from a database.",
-)
+@options.own_code
 @options.storage
 @options.run_options
 def resume(

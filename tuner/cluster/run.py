@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import ray
@@ -17,6 +17,7 @@ from ray.exceptions import RayActorError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from tuner.cluster.lanes import RayLane
+from tuner.cluster.opening import LaneByLane, Opening
 from tuner.errors import StorageError, TunerError
 from tuner.messages import Snapshot
 from tuner.signals import Interruptions
@@ -49,14 +50,17 @@ def run(
     """
     host = _host(url, plan, owner)
     broken: list[Exception] = []
-    lanes = threading.Thread(target=_run_lanes, args=(host, plan, job, broken), daemon=True)
+    opening = Opening(plan.n_lanes, must_wait=plan.spec.lanes == "auto")
+    lanes = threading.Thread(
+        target=_run_lanes, args=(host, plan, job, opening, broken), daemon=True
+    )
     with Interruptions(lambda name: host.stop.remote(f"interrupted by {name}")) as interruptions:
         try:
             lanes.start()
             while lanes.is_alive():
-                _poll(host, on_progress, lanes.is_alive)
+                _poll(host, (opening.consider, on_progress), lanes.is_alive)
                 lanes.join(POLL_S)
-            _poll(host, on_progress, lambda: True)
+            _poll(host, (on_progress,), lambda: True)
             if broken:
                 raise TunerError(f"ray: cannot run lanes: {broken[0]}")
             ray.get(host.close.remote(), timeout=LEDGER_TIMEOUT_S)
@@ -76,7 +80,9 @@ def run(
 
 
 def _poll(
-    host: Any, on_progress: Callable[[Snapshot], None] | None, is_needed: Callable[[], bool]
+    host: Any,
+    listeners: Sequence[Callable[[Snapshot], None] | None],
+    is_needed: Callable[[], bool],
 ) -> None:
     """One tick of the ledger, however long the sampler keeps it busy."""
     tick = host.tick.remote()
@@ -84,8 +90,9 @@ def _poll(
         if not is_needed():
             return
     snapshot = ray.get(tick)
-    if on_progress is not None:
-        on_progress(snapshot)
+    for listener in listeners:
+        if listener is not None:
+            listener(snapshot)
 
 
 def _host(url: str, plan: Plan, owner: Owner) -> Any:
@@ -97,22 +104,28 @@ def _host(url: str, plan: Plan, owner: Owner) -> Any:
     return actor.remote(url, plan, owner)
 
 
-def _run_lanes(host: Any, plan: Plan, job: LaneJob, broken: list[Exception]) -> None:
+def _run_lanes(
+    host: Any, plan: Plan, job: LaneJob, opening: Opening, broken: list[Exception]
+) -> None:
     """Tune runs one trial a lane until every lane has ended; what stops it goes to `broken`."""
     try:
-        _fit(host, plan, job)
+        _fit(host, plan, job, opening)
     except Exception as error:  # noqa: BLE001 - raised again in the driver's thread
         broken.append(error)
 
 
-def _fit(host: Any, plan: Plan, job: LaneJob) -> None:
+def _fit(host: Any, plan: Plan, job: LaneJob, opening: Opening) -> None:
     resources = {"cpu": plan.spec.cpus_per_lane, "gpu": plan.gpus_per_lane}
     lane = tune.with_resources(tune.with_parameters(RayLane, host=host, job=job), resources)
     with tempfile.TemporaryDirectory(prefix="tuner-lanes-") as folder:
         tune.Tuner(
             lane,
-            param_space={"lane": tune.grid_search(list(range(plan.n_lanes)))},
-            tune_config=tune.TuneConfig(trial_dirname_creator=str),
+            tune_config=tune.TuneConfig(
+                search_alg=LaneByLane(opening),
+                num_samples=plan.n_lanes,
+                max_concurrent_trials=plan.n_lanes,
+                trial_dirname_creator=str,
+            ),
             run_config=tune.RunConfig(
                 name="lanes",
                 storage_path=folder,

@@ -9,10 +9,12 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import ray
+from ray._private import parameter
 from ray._raylet import AuthenticationTokenLoader, Config  # type: ignore[attr-defined]
 from ray.exceptions import RayError
 
@@ -61,7 +63,7 @@ def start(address: str | None, n_cpus: int | None = None) -> bool:
     try:
         if address is None:
             _require_token()
-            with _import_path():
+            with _import_path(), _few_processes():
                 ray.init(
                     address="local",
                     num_cpus=n_cpus,
@@ -94,6 +96,23 @@ def _import_path() -> Iterator[None]:
             del os.environ["PYTHONPATH"]
         else:
             os.environ["PYTHONPATH"] = before
+
+
+@contextmanager
+def _few_processes() -> Iterator[None]:
+    """A Ray that starts meanwhile has no autoscaler and nobody who forwards logs.
+
+    A local Ray has nothing to scale and its logs are not forwarded, but ray.init has no option
+    to leave the two out, so this is the one place that touches its parameters. Each is a Python
+    process of 0.7 s of processor time (2026-11-21), and a start is bound by that.
+    """
+    before: Any = parameter.RayParams
+    without = partial(before, include_log_monitor=False, no_monitor=True)
+    vars(parameter)["RayParams"] = without
+    try:
+        yield
+    finally:
+        vars(parameter)["RayParams"] = before
 
 
 def stop() -> None:

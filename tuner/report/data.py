@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
     from optuna.trial import FrozenTrial
 
+    from tuner.stretch import Stretch
+
 State = Literal["COMPLETE", "PRUNED", "FAIL", "RUNNING", "WAITING"]
 STATE_WORDS: dict[State, str] = {
     "COMPLETE": "complete",
@@ -77,6 +79,7 @@ class StudyRecord:
         spec: What was asked for.
         environment: Versions and machine.
         commands: Command lines that continue, inspect or repeat the study.
+        stretches: What lanes did over time, in order.
     """
 
     name: str
@@ -91,6 +94,7 @@ class StudyRecord:
     spec: Mapping[str, Any] = field(default_factory=dict)
     environment: Mapping[str, Any] = field(default_factory=dict)
     commands: tuple[str, ...] = ()
+    stretches: tuple[Stretch, ...] = ()
 
     @property
     def is_multi_objective(self) -> bool:

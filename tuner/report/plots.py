@@ -63,6 +63,24 @@ class Plots:
 
         return self._figure(figures.timeline)
 
+    def lanes(self) -> Figure:
+        """Rows in training over time, by lane."""
+        from tuner.report import lane_figures
+
+        return self._figure(lane_figures.fills)
+
+    def time_use(self) -> Figure:
+        """Where the time of each lane went."""
+        from tuner.report import lane_figures
+
+        return self._figure(lane_figures.time_use)
+
+    def stacks(self) -> Figure:
+        """What separated rows from each other."""
+        from tuner.report import lane_figures
+
+        return self._figure(lane_figures.stacks)
+
     def pareto(self) -> Figure:
         """Two objectives against each other with the Pareto front."""
         from tuner.report import figures

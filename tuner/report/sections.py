@@ -7,7 +7,16 @@ from dataclasses import replace
 from functools import partial
 from typing import Literal
 
-from tuner.report import comparison, facts, figures, parameter_figures, progress_data, tables, text
+from tuner.report import (
+    comparison,
+    facts,
+    figures,
+    lane_figures,
+    parameter_figures,
+    progress_data,
+    tables,
+    text,
+)
 from tuner.report.data import STATE_WORDS, StudyRecord
 from tuner.report.drawing import Drawing
 from tuner.report.facts import UndrawableError
@@ -248,9 +257,23 @@ def _figure_cards(record: StudyRecord, key: str, canvas: Canvas) -> str:
     cards.append(canvas.place(f"{key}-importance", "Parameter importance", draw))
     draw = partial(figures.timeline, record)
     cards.append(canvas.place(f"{key}-timeline", "Timeline", draw))
+    if record.stretches:
+        cards += _lane_cards(record, key, canvas)
     draw = partial(parameter_figures.parallel, record)
     cards.append(canvas.place(f"{key}-parallel", "Parallel coordinates", draw, "wide sideways"))
     return "".join(cards)
+
+
+def _lane_cards(record: StudyRecord, key: str, canvas: Canvas) -> list[str]:
+    drawings = {
+        "Lanes": lane_figures.fills,
+        "Where time went": lane_figures.time_use,
+        "What separated rows": lane_figures.stacks,
+    }
+    return [
+        canvas.place(f"{key}-lanes-{place}", title, partial(draw, record))
+        for place, (title, draw) in enumerate(drawings.items())
+    ]
 
 
 def _slices(record: StudyRecord, key: str, canvas: Canvas) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
+import logging
 import os
 import sqlite3
 import time
@@ -12,7 +13,13 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.exc import (
+    ArgumentError,
+    DBAPIError,
+    NoSuchModuleError,
+    OperationalError,
+    SQLAlchemyError,
+)
 from sqlalchemy.pool import Pool, QueuePool
 
 from tuner.errors import StorageError
@@ -20,12 +27,20 @@ from tuner.errors import StorageError
 BUSY_TIMEOUT_S = 30.0
 CONNECT_TIMEOUT_S = 10
 
+PATIENCE_S = 30.0
+"""A server that restarts is back within this time, so that a study need not end."""
+
+RETRY_EVERY_S = 0.2
+"""Pause between two tries to reach a server that was there before."""
+
 WAL_PAGES_OWNER = 1000
 WAL_PAGES_OTHER = 16384
 """Pages in the log after which a connection copies them back: 4 MiB, or 64 MiB when another
 process may own the study (see `wal_reset_risk`)."""
 
 _WRITES = "tuner_writes"
+
+_log = logging.getLogger(__name__)
 
 _HINTS = (
     ("not a database", "is not an SQLite database, or is damaged; restore it from a copy"),
@@ -46,6 +61,7 @@ class Database:
     Args:
         url: As SQLAlchemy writes it. `postgresql://` takes psycopg 3 where psycopg2 is missing.
         read_only: Nothing can be written through this object.
+        patience_s: How long a server that was there before is tried again, in seconds.
 
     Attributes:
         name: The URL without a password, for messages.
@@ -58,7 +74,10 @@ class Database:
         StorageError: The URL cannot be read, or its driver is not installed.
     """
 
-    def __init__(self, url: str, *, read_only: bool = False) -> None:
+    def __init__(
+        self, url: str, *, read_only: bool = False, patience_s: float = PATIENCE_S
+    ) -> None:
+        self._patience_s = patience_s
         parsed = _parse(url)
         self.name = _without_secrets(parsed)
         self.read_only = read_only
@@ -78,12 +97,18 @@ class Database:
         assert dbapi is not None
         self.errors: tuple[type[Exception], ...] = (SQLAlchemyError, dbapi.Error)
 
-    def begin(self, *, write: bool) -> Connection:
+    def begin(self, *, write: bool, waits: bool = False) -> Connection:
         """A connection in a new transaction; the caller ends it with `end`.
 
         On SQLite a writing one takes the write lock at once, so that it never fails half-way.
+
+        Args:
+            write: Whether it writes.
+            waits: For a server that went away; else it is an error at once.
         """
-        connection = self.engine.connect().execution_options(**{_WRITES: write})
+        connection = self._connect(self._patience_s if waits else 0.0).execution_options(
+            **{_WRITES: write}
+        )
         try:
             connection.begin()
         except BaseException:
@@ -149,6 +174,23 @@ class Database:
                     raise
                 time.sleep(0.02)
 
+    def copy_to(self, suffix: str) -> None:
+        """An SQLite file has a copy beside it, whole and as of now, whose name ends in `suffix`.
+
+        Servers have tools of their own for it; for them nothing is done.
+        """
+        if self.path is None:
+            return
+        target = self.path.with_name(self.path.name + suffix)
+        unfinished = target.with_name(f"{target.name}.{os.getpid()}")
+        try:
+            copy = contextlib.closing(sqlite3.connect(unfinished))
+            with self.engine.connect() as connection, copy as to:
+                _raw(connection).backup(to)
+            unfinished.replace(target)
+        finally:
+            unfinished.unlink(missing_ok=True)
+
     def own_wal(self, is_owner: bool) -> None:
         """This process copies the log back often, as the owner of a study does, or hardly ever."""
         pages = WAL_PAGES_OWNER if is_owner or not wal_reset_risk() else WAL_PAGES_OTHER
@@ -165,6 +207,22 @@ class Database:
         # Closing an inherited SQLite connection could end the parent's log under its feet.
         self._inherited.append(self.engine.pool)
         self.engine.dispose(close=False)
+
+    def _connect(self, patience_s: float) -> Connection:
+        until = time.monotonic() + patience_s
+        has_warned = False
+        while True:
+            try:
+                return self.engine.connect()
+            except OperationalError as error:
+                # SQLite waits for locks by itself, and a file that is gone does not come back.
+                if self.dialect == "sqlite" or time.monotonic() >= until:
+                    raise
+                if not has_warned:
+                    cause = " ".join(str(error.orig).split())
+                    _log.warning("%s: database unavailable, retrying (%s)", self.name, cause)
+                has_warned = True
+            time.sleep(RETRY_EVERY_S)
 
     def _create(self, url: URL) -> Engine:
         if self.dialect == "sqlite":

@@ -98,7 +98,7 @@ class OpenedStudies:
             _log.warning("memory is not up to date: %s", error)
 
     def _refresh(self, study: MirroredStudy) -> None:
-        changes = self._transactions.query(partial(Changes, study=study))
+        changes = self._transactions.query(partial(Changes, study=study), waits=False)
         study.refreshed_at = self._clock()
         study.is_used = False
         if changes.is_gone:

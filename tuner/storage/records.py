@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,6 +11,7 @@ from optuna.trial import FrozenTrial
 from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
 
 from tuner.storage import tables
+from tuner.storage.activity import from_row, to_row
 from tuner.storage.mirror import MirroredStudy
 from tuner.storage.owner import Owner
 from tuner.storage.rows import decode_value, encode_value
@@ -18,6 +19,7 @@ from tuner.storage.statements import insert_row
 from tuner.storage.study_records import StudyRecords
 from tuner.storage.tables import optuna_schema
 from tuner.storage.transactions import Transactions
+from tuner.stretch import Stretch
 
 __all__ = ["Attempt", "Decision", "Metric", "NewAttempt", "Owner", "Records"]
 
@@ -35,6 +37,7 @@ _CHECKPOINT = (
     .values({name: bindparam(name) for name in ("checkpoint_epoch", "checkpoint_path")})
 )
 _DECIDE = insert(tables.decisions)
+_ACT = insert(tables.activity)
 
 
 @dataclass(frozen=True)
@@ -150,8 +153,7 @@ class Records(StudyRecords):
         with self._transactions.transaction() as unit:
             unit.study_ids.update(attempt.study_id for attempt in new)
             return [
-                unit.run(_StartAttempt({**asdict(a), "started_at": a.started_at or now}))
-                for a in new
+                unit.run(_StartAttempt({**vars(a), "started_at": a.started_at or now})) for a in new
             ]
 
     def end_attempts(
@@ -186,13 +188,26 @@ class Records(StudyRecords):
         with self._transactions.transaction() as unit:
             for decision in decisions:
                 unit.study_ids.add(decision.study_id)
-                self._transactions.stage_statement(_DECIDE, asdict(decision))
+                self._transactions.stage_statement(_DECIDE, dict(vars(decision)))
 
     def decisions(self, study_id: int) -> list[Decision]:
         """The study's decisions in the order they were taken."""
         table = tables.decisions
         found = self._select(table, table.c.study_id == study_id, table.c.id)
         return [Decision(**{k: v for k, v in row.items() if k != "id"}) for row in found]
+
+    def add_activity(self, stretches: Iterable[Stretch]) -> None:
+        """What lanes did is recorded."""
+        with self._transactions.transaction() as unit:
+            for stretch in stretches:
+                unit.study_ids.add(stretch.study_id)
+                self._transactions.stage_statement(_ACT, to_row(stretch))
+
+    def activity(self, study_id: int) -> list[Stretch]:
+        """What the study's lanes did, in order of time."""
+        table = tables.activity
+        found = self._select(table, table.c.study_id == study_id, table.c.began_at, table.c.id)
+        return [from_row(row) for row in found]
 
     def add_metrics(self, measured: Iterable[tuple[int, int, int, Mapping[str, float]]]) -> None:
         """Each (trial id, token, step, figures by name) is recorded; a repeated one replaces."""

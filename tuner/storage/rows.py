@@ -13,6 +13,7 @@ from typing import Any
 
 from optuna.distributions import (
     BaseDistribution,
+    CategoricalDistribution,
     distribution_to_json,
     json_to_distribution,
 )
@@ -76,6 +77,22 @@ def copy_trial(trial: FrozenTrial) -> FrozenTrial:
     twin.intermediate_values = dict(trial.intermediate_values)
     twin.values = None if trial.values is None else list(trial.values)
     return twin
+
+
+def with_state(
+    trial: FrozenTrial, state: TrialState, values: Sequence[float] | None
+) -> FrozenTrial:
+    """The trial in another state from now on, with these values if it has any."""
+    changed = revise(trial)
+    changed.state = state
+    if values is not None:
+        changed.values = [float(value) for value in values]
+    if state == TrialState.RUNNING:
+        changed.datetime_start = datetime.now()
+    if state.is_finished():
+        # A clock that was set back gives no negative duration.
+        changed.datetime_complete = max(datetime.now(), trial.datetime_start or datetime.min)
+    return changed
 
 
 def check_name(where: str, name: str) -> str:
@@ -149,8 +166,20 @@ def param_row(trial_id: int, name: str, value: float, distribution: BaseDistribu
         "trial_id": trial_id,
         "param_name": name,
         "param_value": float(value),
-        "distribution_json": distribution_to_json(distribution),
+        "distribution_json": _to_json(distribution),
     }
+
+
+def _to_json(distribution: BaseDistribution) -> str:
+    # Choices are not told apart by equality: 1 equals True.
+    if isinstance(distribution, CategoricalDistribution):
+        return distribution_to_json(distribution)
+    return _range_to_json(distribution)
+
+
+@functools.lru_cache(maxsize=1024)
+def _range_to_json(distribution: BaseDistribution) -> str:
+    return distribution_to_json(distribution)
 
 
 def value_row(trial_id: int, objective: int, value: float) -> Row:

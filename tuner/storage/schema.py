@@ -25,7 +25,11 @@ def _create_all(connection: Connection) -> None:
     own_tables().create_all(connection)
 
 
-MIGRATIONS: tuple[Callable[[Connection], None], ...] = (_create_all,)
+def _add_activity(connection: Connection) -> None:
+    tables.activity.create(connection, checkfirst=True)
+
+
+MIGRATIONS: tuple[Callable[[Connection], None], ...] = (_create_all, _add_activity)
 """Step n (from 1) brings our tables from version n-1 to version n."""
 
 VERSION = len(MIGRATIONS)
@@ -69,6 +73,7 @@ def _complete(database: Database, *, is_ready: bool) -> None:
     """What is missing is there, in one transaction, and rows of deleted studies are gone."""
     if not is_ready:
         _revisions()  # loads alembic, slowly, before others have to wait for the lock
+        _copy_older(database)
     connection = database.begin(write=True)
     try:
         if not is_ready:
@@ -81,6 +86,20 @@ def _complete(database: Database, *, is_ready: bool) -> None:
         connection.commit()
     finally:
         database.end(connection)
+
+
+def _copy_older(database: Database) -> None:
+    """A file with an older version of our tables has a copy beside it, as it was."""
+    connection = database.begin(write=False)
+    try:
+        has_version = inspect(connection).has_table(tables.version.name)
+        found = (
+            connection.execute(select(tables.version.c.version)).scalar() if has_version else None
+        )
+    finally:
+        database.end(connection)
+    if found is not None and found < VERSION:
+        database.copy_to(f".version-{found}")
 
 
 def _lock(connection: Connection, database: Database) -> None:

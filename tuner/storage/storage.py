@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 import weakref
-from collections.abc import Callable, Container, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, Literal
@@ -220,18 +220,27 @@ class Storage(BaseStorage):
         distribution: BaseDistribution,
     ) -> None:
         """The trial has the parameter, given in its internal representation."""
+        self.set_trial_params(trial_id, {param_name: (param_value_internal, distribution)})
+
+    def set_trial_params(
+        self, trial_id: int, params: Mapping[str, tuple[float, BaseDistribution]]
+    ) -> None:
+        """The trial has the parameters, each given in its internal representation."""
         with self._transactions.lock:
             study, trial = self._open_trial(trial_id)
-            known = study.distributions.get(param_name)
-            if known is not None:
-                check_distribution_compatibility(known, distribution)
-            rows.check_name("parameter", param_name)
-            row = rows.param_row(trial_id, param_name, param_value_internal, distribution)
-            self._transactions.stage(self._tables.trial_params, row)
             changed = rows.revise(trial)
-            external = distribution.to_external_repr(param_value_internal)
-            changed.params = {**trial.params, param_name: external}
-            changed.distributions = {**trial.distributions, param_name: distribution}
+            changed.params, changed.distributions = {**trial.params}, {**trial.distributions}
+            written = []
+            for name, (value, distribution) in params.items():
+                known = study.distributions.get(name)
+                if known is not None and known is not distribution:
+                    check_distribution_compatibility(known, distribution)
+                rows.check_name("parameter", name)
+                written.append(rows.param_row(trial_id, name, value, distribution))
+                changed.params[name] = distribution.to_external_repr(value)
+                changed.distributions[name] = distribution
+            for row in written:
+                self._transactions.stage(self._tables.trial_params, row)
             self._mirror.put_trial(study, changed)
 
     def set_trial_state_values(
@@ -244,7 +253,7 @@ class Storage(BaseStorage):
             study, trial = self._open_trial(trial_id)
             if state == TrialState.RUNNING and trial.state != TrialState.WAITING:
                 return False
-            changed = _with_state(trial, state, values)
+            changed = rows.with_state(trial, state, values)
             if not self._change_state(unit, study, changed):
                 return False
             for objective, value in enumerate(values or ()):
@@ -382,17 +391,3 @@ def open_storage(url: str, *, flush_interval_s: float = 1.0, read_only: bool = F
         database.dispose()
         raise
     return Storage(database, flush_interval_s=flush_interval_s)
-
-
-def _with_state(
-    trial: FrozenTrial, state: TrialState, values: Sequence[float] | None
-) -> FrozenTrial:
-    changed = rows.revise(trial)
-    changed.state = state
-    if values is not None:
-        changed.values = [float(value) for value in values]
-    if state == TrialState.RUNNING:
-        changed.datetime_start = datetime.now()
-    if state.is_finished():
-        changed.datetime_complete = datetime.now()
-    return changed

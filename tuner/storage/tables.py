@@ -175,6 +175,29 @@ metrics = Table(
     Index("ix_tuner_metrics_trial", "study_id", "trial_id"),
 )
 
+activity = Table(
+    "tuner_activity",
+    _own,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("study_id", Integer, nullable=False, index=True),
+    Column("lane", Integer, nullable=False),
+    Column("began_at", UtcTime, nullable=False),
+    Column("seconds", Float(53), nullable=False),
+    Column("n_turns", Integer, nullable=False),
+    Column("n_started", Integer, nullable=False),
+    Column("was_full", Boolean, nullable=False),
+    Column("row_s", Float(53), nullable=False),
+    Column("slot_s", Float(53), nullable=False),
+    Column("row_epochs", Integer, nullable=False),
+    Column("late_epochs", Integer, nullable=False),
+    Column("trained_s", Float(53), nullable=False),
+    Column("waited_s", Float(53), nullable=False),
+    Column("sampled_s", Float(53), nullable=False),
+    Column("decided_s", Float(53), nullable=False),
+    Column("stored_s", Float(53), nullable=False),
+    Column("stacks_json", Text, nullable=False),
+)
+
 units = Table(
     "tuner_units",
     _own,
@@ -184,5 +207,5 @@ units = Table(
     Column("at", UtcTime, nullable=False),
 )
 
-OF_STUDY = (studies, attempts, decisions, metrics, units)
+OF_STUDY = (studies, attempts, decisions, metrics, activity, units)
 """Our tables whose rows belong to a study."""

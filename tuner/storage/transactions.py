@@ -39,7 +39,9 @@ class Unit:
         dead: Trials that others ended meanwhile; what was staged for them was dropped.
     """
 
-    def __init__(self, database: Database, pending: Buffer, name: str | None, mark: Row) -> None:
+    def __init__(
+        self, database: Database, pending: Buffer, name: str | None, mark: Row, *, waits: bool
+    ) -> None:
         self.staged = Buffer()
         self.known: set[int] = set()
         self.study_ids: set[int] = set()
@@ -49,6 +51,7 @@ class Unit:
         self._pending = pending
         self._name = name
         self._mark = mark
+        self._waits = waits
         self._connection: Connection | None = None
         self._done: list[Callable[[Connection], object]] = []
         self._is_repeated = False
@@ -109,7 +112,7 @@ class Unit:
 
     def _open(self) -> Connection:
         if self._connection is None:
-            self._connection = self._database.begin(write=True)
+            self._connection = self._database.begin(write=True, waits=self._waits)
         return self._connection
 
     def _write(self, buffer: Buffer, connection: Connection) -> None:
@@ -212,11 +215,15 @@ class Transactions:
         assert self._unit is not None
         self._unit.staged.add(statement, row)
 
-    def flush(self) -> None:
-        """Everything staged outside of units is in the database."""
+    def flush(self, *, waits: bool = True) -> None:
+        """Everything staged outside of units is in the database.
+
+        Args:
+            waits: For a server that went away; else it is an error at once.
+        """
         with self.lock:
             if self._pending and self._unit is None:
-                with self.transaction():
+                with self.unit(None, waits=waits):
                     pass
 
     @contextmanager
@@ -230,8 +237,13 @@ class Transactions:
                 yield unit
 
     @contextmanager
-    def unit(self, name: str | None) -> Iterator[Unit]:
-        """A transaction around the block: all it writes, or, when it raises, nothing."""
+    def unit(self, name: str | None, *, waits: bool = True) -> Iterator[Unit]:
+        """A transaction around the block: all it writes, or, when it raises, nothing.
+
+        Args:
+            name: By which `has_unit` knows it.
+            waits: For a server that went away; else it is an error at once.
+        """
         with self.lock:
             self._refuse_read_only()
             if self._unit is not None:
@@ -243,7 +255,7 @@ class Transactions:
                 "serial": self._serial if name is None else 0,
                 "at": datetime.now(UTC),
             }
-            unit = self._unit = Unit(self.database, self._pending, name, mark)
+            unit = self._unit = Unit(self.database, self._pending, name, mark, waits=waits)
             self.mirror.begin()
             try:
                 yield unit
@@ -261,12 +273,15 @@ class Transactions:
             if unit.dead:
                 self.mirror.distrust()
 
-    def query(self, operation: Callable[[Connection], T], *, fresh: bool = True) -> T:
+    def query(
+        self, operation: Callable[[Connection], T], *, fresh: bool = True, waits: bool = True
+    ) -> T:
         """What the operation reads.
 
         Args:
             operation: Only reads.
             fresh: Whether it must see what is staged.
+            waits: For a server that went away; else it is an error at once.
         """
         with self.lock:
             if self._unit is not None and self._unit.is_open:
@@ -274,14 +289,14 @@ class Transactions:
                     self._unit.settle()
                 return self._unit.query(operation)
             if fresh:
-                self.flush()
+                self.flush(waits=waits)
             try:
-                return self._read(operation)
+                return self._read(operation, waits=waits)
             except self.database.errors as error:
                 if not self.database.is_lost(error):
                     raise self.database.explain(error) from error
             try:
-                return self._read(operation)
+                return self._read(operation, waits=waits)
             except self.database.errors as error:
                 raise self.database.explain(error) from error
 
@@ -306,8 +321,8 @@ class Transactions:
         self.mirror.distrust()
         self.database.leave_to_parent()
 
-    def _read(self, operation: Callable[[Connection], T]) -> T:
-        connection = self.database.begin(write=False)
+    def _read(self, operation: Callable[[Connection], T], *, waits: bool) -> T:
+        connection = self.database.begin(write=False, waits=waits)
         try:
             return operation(connection)
         finally:
@@ -320,7 +335,7 @@ class Transactions:
             is_last = self._hurry.wait(self._flush_interval_s)
             with self.lock:
                 try:
-                    self.flush()
+                    self.flush(waits=False)
                 except StorageError as error:
                     if not has_warned:
                         _log.warning("database unavailable, retrying: %s", error)

@@ -54,7 +54,17 @@ class FakeStudy:
 
     def lanes(self) -> list[dict[str, Any]]:
         """Two lanes, of which one was lost."""
-        return [{"lane": 0, "device": "cpu", "done": 3}, {"lane": 1, "device": "cpu", "lost": 1}]
+        shares = dict.fromkeys(("late", "waiting", "deciding", "sampling", "storing"), 0.01)
+        timed = {"rows_per_s": 118.25, "mean_stack": 7.5, "occupancy": 0.934, "training": 0.97}
+        return [
+            {"lane": 0, "device": "cpu", "done": 3} | shares | timed,
+            {"lane": 1, "device": "cpu", "lost": 1},
+        ]
+
+    def stacks(self) -> list[dict[str, Any]]:
+        """More kinds than are shown; the first is hostile."""
+        kinds = ["batch_size=32 \x1b[31munits<=64", *(f"batch_size={n}" for n in range(20))]
+        return [{"stack": kind, "share": 0.25, "mean_rows": 3.0} for kind in kinds]
 
     def request_stop(self) -> bool:
         """Whether somebody runs it."""

@@ -197,6 +197,14 @@ def test_show_tells_state_best_and_failures(
     assert "\x1b" not in ran.out
 
 
+def test_show_lanes_tells_how_full_they_were(tuner: Run, launched: dict[str, Any]) -> None:
+    """Shares are percents, a lane without a turn has no line there, most stacks are named."""
+    lines = [line.split() for line in tuner("show", "digits-mlp", "--lanes").out.splitlines()]
+    assert ["0", "118", "7.5", "93%", "1%", "97%", "1%", "1%", "1%", "1%"] in lines
+    assert ["batch_size=32", "\\x1b[31munits<=64", "25%", "3"] in lines
+    assert "9 more kinds of stack" in " ".join(lines[-1])
+
+
 def test_show_as_json_holds_lanes_on_request(tuner: Run, launched: dict[str, Any]) -> None:
     """--json with --lanes has them, without it has not."""
     assert json.loads(tuner("show", "digits-mlp", "--lanes", "--json").out)["lanes"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -26,16 +27,21 @@ def clock() -> Clock:
 
 
 @pytest.fixture(scope="session")
-def postgresql_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a PostgreSQL that lives as long as the tests."""
+def postgresql_server() -> Iterator[str]:
+    """The address of a PostgreSQL that lives as long as the tests.
+
+    Its folder is none of pytest's: another pytest that starts takes the rights on those from
+    the user that the server runs as.
+    """
     pgserver = pytest.importorskip("pgserver")
-    server = pgserver.get_server(tmp_path_factory.mktemp("postgresql"), cleanup_mode=None)
-    # These databases need not survive a power cut.
-    for setting in ("fsync = off", "full_page_writes = off", "synchronous_commit = off"):
-        run_sql(server.get_uri(), f"ALTER SYSTEM SET {setting}")
-    run_sql(server.get_uri(), "SELECT pg_reload_conf()")
-    yield server.get_uri()
-    stop_process(server.get_pid())
+    with tempfile.TemporaryDirectory(prefix="tuner-pg-") as folder:
+        server = pgserver.get_server(Path(folder) / "data", cleanup_mode=None)
+        # These databases need not survive a power cut.
+        for setting in ("fsync = off", "full_page_writes = off", "synchronous_commit = off"):
+            run_sql(server.get_uri(), f"ALTER SYSTEM SET {setting}")
+        run_sql(server.get_uri(), "SELECT pg_reload_conf()")
+        yield server.get_uri()
+        stop_process(server.get_pid())
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
@@ -265,3 +266,23 @@ def test_memory_database() -> None:
     study.optimize(lambda trial: trial.suggest_float("x", 0, 1), n_trials=2)
     assert len(study.trials) == 2
     storage.close()
+
+
+def test_older_version_is_copied_and_migrated(
+    sqlite: str, opened: Callable[[str], Storage]
+) -> None:
+    """A database of version 1 gets what is new, keeps what it has, and stays beside as it was."""
+    before = opened(sqlite)
+    study_id = before.create_new_study([StudyDirection.MINIMIZE], "old")
+    before.records.put_spec(study_id, {"a": 1}, {})
+    before.close()
+    run_sql(sqlite, "DROP TABLE tuner_activity")
+    run_sql(sqlite, "UPDATE tuner_version SET version = 1")
+    storage = opened(sqlite)
+    assert storage.records.activity(study_id) == []
+    assert storage.records.specs() == {study_id: ({"a": 1}, {})}
+    copy = f"{sqlite}.version-1"
+    assert [p.name for p in path_of(sqlite).parent.glob("*.version-*")] == [path_of(copy).name]
+    with contextlib.closing(sqlite3.connect(path_of(copy))) as connection:
+        assert connection.execute("SELECT version FROM tuner_version").fetchall() == [(1,)]
+        assert connection.execute("SELECT count(*) FROM tuner_studies").fetchone() == (1,)

@@ -1,0 +1,56 @@
+"""When the lanes after the first start."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ray.tune.search import Searcher
+from stubs import Clock
+
+from tuner.cluster.opening import LaneByLane, Opening
+from tuner.messages import LaneStatus, Snapshot
+
+LANE = LaneStatus(0, "cpu", 4, 4, 1.0)
+START = Snapshot("s", "running", 100, 0, 0, 0, 4, None, (), {}, 0.0, 0.0, None)
+
+
+def opening_after(seconds: float, n_done: int) -> Opening:
+    """What is open when the first lane ended so many trials of 100 in that time."""
+    clock = Clock()
+    opening = Opening(3, must_wait=True, clock=clock)
+    opening.consider(START)
+    clock.now = 7.0
+    opening.consider(replace(START, lanes=(LANE,)))
+    clock.now += seconds
+    opening.consider(replace(START, lanes=(LANE,), n_complete=n_done))
+    return opening
+
+
+def test_the_first_lane_is_enough_for_work_that_is_soon_done() -> None:
+    """At 30 trials a second the other 70 take less than the start of a lane."""
+    assert opening_after(1.0, 30).n_open == 1
+
+
+def test_the_others_open_when_there_is_long_to_go() -> None:
+    """At 5 trials a second the other lanes pay, and so they do when nothing ended yet."""
+    assert opening_after(1.0, 5).n_open == 3
+    assert opening_after(1.0, 0).n_open == 3
+
+
+def test_the_first_lane_is_watched_for_a_while() -> None:
+    """Nothing is decided in the first moments."""
+    assert opening_after(0.5, 0).n_open == 1
+
+
+def test_lanes_that_were_asked_for_open_at_once() -> None:
+    """Ray Tune gets all of them, then the end."""
+    lanes = LaneByLane(Opening(2, must_wait=False))
+    assert [lanes.suggest(name) for name in "abc"] == [{"lane": 0}, {"lane": 1}, Searcher.FINISHED]
+
+
+def test_tune_waits_for_a_lane_that_is_not_open() -> None:
+    """None means: not now; when the first lane has ended, none is needed any more."""
+    lanes = LaneByLane(Opening(2, must_wait=True))
+    assert [lanes.suggest(name) for name in "ab"] == [{"lane": 0}, None]
+    lanes.on_trial_complete("a")
+    assert lanes.suggest("c") == Searcher.FINISHED

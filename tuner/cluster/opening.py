@@ -1,0 +1,86 @@
+"""When lanes start: all at once as asked, or the others once the first is seen to need help."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any, cast
+
+from ray.tune.search import Searcher
+
+from tuner.messages import Snapshot
+
+WATCH_S = 1.0
+"""How long the first lane is watched."""
+
+PAYS_S = 4.0
+"""Work that one lane must have before it for the start of another (3 s of processor) to pay."""
+
+
+class Opening:
+    """How many lanes may start by now.
+
+    Args:
+        n_lanes: Lanes in all.
+        must_wait: Only the first may start at once; the rest follow when they pay.
+        clock: Monotonic seconds.
+    """
+
+    def __init__(
+        self, n_lanes: int, *, must_wait: bool, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.n_lanes = n_lanes
+        self.n_open = 1 if must_wait else n_lanes
+        self._clock = clock
+        self._first: tuple[float, int] | None = None
+
+    def consider(self, snapshot: Snapshot) -> None:
+        """Opens the rest if the first lane, once watched, has long to go at its pace."""
+        if self.n_open == self.n_lanes or not snapshot.lanes:
+            return
+        now = self._clock()
+        n_done = snapshot.n_complete + snapshot.n_pruned + snapshot.n_failed
+        if self._first is None:
+            self._first = now, n_done
+        began, n_before = self._first
+        if now - began < WATCH_S:
+            return
+        seconds_left = (snapshot.budget - n_done) * (now - began)
+        if seconds_left > PAYS_S * (n_done - n_before):
+            self.n_open = self.n_lanes
+
+
+class LaneByLane(Searcher):
+    """What Ray Tune asks for lanes to start: their numbers, as far as they are open."""
+
+    def __init__(self, opening: Opening) -> None:
+        super().__init__()
+        self._opening = opening
+        self._n_given = 0
+
+    def set_search_properties(
+        self, metric: str | None, mode: str | None, config: dict[str, Any], **spec: Any
+    ) -> bool:
+        """Nothing is searched for."""
+        return True
+
+    def suggest(self, trial_id: str) -> dict[str, Any] | None:
+        """The next lane; None while it is not open; the end when there are no more."""
+        if self._n_given == self._opening.n_lanes:
+            return cast("dict[str, Any]", Searcher.FINISHED)  # a text, whatever its type says
+        if self._n_given >= self._opening.n_open:
+            return None
+        self._n_given += 1
+        return {"lane": self._n_given - 1}
+
+    def on_trial_complete(
+        self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
+    ) -> None:
+        """A lane ends when the study does, so those that never opened are not needed."""
+        self._n_given = self._opening.n_lanes
+
+    def save(self, checkpoint_path: str) -> None:
+        """Nothing: the ledger knows all that lanes must know."""
+
+    def restore(self, checkpoint_path: str) -> None:
+        """Nothing."""

@@ -1,0 +1,323 @@
+"""The rows of a lane: hides which cohort each trains in, and what is done when a cohort fails."""
+
+from __future__ import annotations
+
+import gc
+import logging
+import traceback
+from collections import Counter
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from trials.contract import Progress, Row
+from trials.state_file import best_beside, read_state, write_state
+from tuner.messages import Assignment, Failure, Report, Saved, Verdict
+
+if TYPE_CHECKING:
+    from trials.contract import Cohort, Direction, RowState, Trainer
+
+TRAINING_ERRORS = (RuntimeError, MemoryError, ArithmeticError, ValueError, LookupError)
+"""What a step or a set-up of rows may raise; anything else is a defect of the lane."""
+
+_OUT_OF_MEMORY = ("out of memory", "allocate memory", "not enough memory")
+"""What torch's RuntimeError says of a GPU, and of the host on Linux and elsewhere."""
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Keeping:
+    """What the lane must know to keep the right weights and checkpoints of its rows.
+
+    Attributes:
+        folder: Where checkpoints go, one or two files a trial.
+        every_s: Seconds between checkpoints of all rows.
+        best_of: The objective whose best epoch is the trial's value, or None when its last is.
+    """
+
+    folder: Path
+    every_s: float
+    best_of: tuple[str, Direction] | None = None
+
+
+@dataclass
+class Hosted:
+    """A row of this lane: where it trains, and how many epochs it has behind it."""
+
+    assignment: Assignment
+    home: Hashable
+    epoch: int
+    best: float | None = None
+
+    @property
+    def is_at_last_epoch(self) -> bool:
+        """Whether the next epoch is the row's last."""
+        return self.epoch + 1 >= self.assignment.epochs
+
+
+class Rows:
+    """Rows of one trainer, in as many cohorts as they have structures.
+
+    Attributes:
+        n_slots: Most rows at a time. Halved when memory runs out, until the row is found that has
+            no room even alone.
+    """
+
+    def __init__(self, trainer: Trainer, keeping: Keeping, n_slots: int) -> None:
+        self.n_slots = self._most = n_slots
+        self._trainer = trainer
+        self._keeping = keeping
+        self._cohorts: dict[Hashable, Cohort] = {}
+        self._rows: dict[int, Hosted] = {}
+        self._kept: dict[int, RowState] = {}
+        self._failures: list[Failure] = []
+        self._returned: list[int] = []
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    @property
+    def n_ending(self) -> int:
+        """Rows whose next epoch is their last."""
+        return sum(row.is_at_last_epoch for row in self._rows.values())
+
+    @property
+    def stacks(self) -> Mapping[str, int]:
+        """Rows of each stack, by what they have in common."""
+        stacks: Counter[str] = Counter()
+        for cohort in self._cohorts.values():
+            stacks.update(cohort.blocks)
+        return dict(stacks)
+
+    def take_failures(self) -> tuple[Failure, ...]:
+        """Rows that failed since this was last called."""
+        failures, self._failures = tuple(self._failures), []
+        return failures
+
+    def take_returned(self) -> tuple[int, ...]:
+        """Tokens of rows that found no room since this was last called."""
+        returned, self._returned = tuple(self._returned), []
+        return returned
+
+    def admit(self, assignments: Sequence[Assignment]) -> None:
+        """The rows are in their cohorts, or among the failures or the returned."""
+        room = max(0, self.n_slots - len(self._rows))
+        self._returned += [assignment.token for assignment in assignments[room:]]
+        homes: dict[Hashable, list[Hosted]] = {}
+        for given in assignments[:room]:
+            assignment = _startable(given)
+            home = self._trainer.structure(assignment.params)
+            row = Hosted(assignment, home, max(assignment.start_epoch, assignment.known_epochs))
+            self._rows[assignment.trial_id] = row
+            homes.setdefault(home, []).append(row)
+        for rows in homes.values():
+            self._settle(rows)
+
+    def advance(self) -> list[Report]:
+        """One epoch of every cohort; rows at their last epoch are set aside, their slot is free."""
+        reports = []
+        for home in list(self._cohorts):
+            for progress in self._advance_cohort(home):
+                row = self._rows[progress.key]
+                row.epoch = progress.epoch
+                self._note_best(row, progress, self._cohorts[row.home])
+                token = row.assignment.token
+                reports.append(Report(progress.key, token, progress.epoch, progress.metrics))
+                if progress.epoch >= row.assignment.epochs:
+                    self._set_aside(row)
+        return reports
+
+    def end(self, verdict: Verdict) -> None:
+        """The attempt's row is gone from the lane, its weights kept if they are to be."""
+        row = self._rows.get(verdict.trial_id)
+        if row is not None and row.assignment.token != verdict.token:
+            return
+        if row is not None:
+            self._set_aside(row)
+        state = self._kept.get(verdict.trial_id)
+        if verdict.action == "keep" and verdict.path is not None and state is not None:
+            write_state(Path(verdict.path), state)
+        self._forget(verdict.trial_id)
+
+    def end_former(self, assignment: Assignment) -> None:
+        """No earlier attempt at the trial is in the lane."""
+        if former := self._rows.get(assignment.trial_id):
+            self.end(Verdict(assignment.trial_id, former.assignment.token, "stop"))
+
+    def checkpoint(self) -> list[Saved]:
+        """Every row is on disk as it is now; the ledger removes files that nothing needs."""
+        saved = []
+        for key, row in self._rows.items():
+            if row.epoch == row.assignment.start_epoch:
+                continue
+            path = self._keeping.folder / f"{key}-{row.epoch}.safetensors"
+            write_state(path, self._cohorts[row.home].save(key))
+            if self._keeping.best_of is not None and key in self._kept:
+                write_state(best_beside(path), self._kept[key])
+            saved.append(Saved(key, row.assignment.token, row.epoch, str(path)))
+        return saved
+
+    def _advance_cohort(self, home: Hashable) -> list[Progress]:
+        if home not in self._cohorts:
+            return []
+        try:
+            return self._cohorts[home].advance()
+        except TRAINING_ERRORS as error:
+            # The traceback would hold on to what must be freed.
+            failed = error.with_traceback(None) if is_out_of_memory(error) else error
+        del self._cohorts[home]
+        mates = [row for row in self._rows.values() if row.home == home]
+        self._separate(mates, failed)
+        homes = dict.fromkeys(row.home for row in mates if row.assignment.trial_id in self._rows)
+        return [progress for at in homes for progress in self._advance_cohort(at)]
+
+    def _settle(self, rows: list[Hosted]) -> None:
+        """Those of `rows` that still have a slot are in the cohort of their home, or failed."""
+        rows = [row for row in rows if row.assignment.trial_id in self._rows]
+        try:
+            if rows:
+                self._place(rows)
+        except TRAINING_ERRORS as error:
+            self._separate(rows, error)
+
+    def _separate(self, mates: list[Hosted], error: Exception) -> None:
+        """Rows of a cohort that failed go on in smaller company, or have failed.
+
+        A fused step cannot say which row broke it, and it may have changed all of them, so every
+        row is trained again from its start or checkpoint, which gives the same row. Where memory
+        ran out, half of the lane's rows lose their slot; other errors are the fault of one row,
+        so each goes on alone. One that fails alone has failed.
+        """
+        if is_out_of_memory(error) and len(self._rows) > 1:
+            self._make_room(mates)
+            self._settle(mates)
+        elif len(mates) == 1:
+            self._fail(mates[0], error)
+        else:
+            _log.warning("a cohort of %d rows failed (%s); they go on alone", len(mates), error)
+            for row in mates:
+                row.home = ("alone", row.assignment.trial_id)
+                self._settle([row])
+
+    def _make_room(self, mates: list[Hosted]) -> None:
+        """Half of the lane's rows have lost their slot: first of all, and latest first, `mates`.
+
+        Those must be trained again anyway, and the latest have most of their way before them.
+        """
+        n_before = len(self._rows)
+        self.n_slots = n_before // 2
+        failed = {row.assignment.trial_id for row in mates}
+        order = sorted(self._rows, key=lambda key: (key not in failed, -key))
+        for key in order[: n_before - self.n_slots]:
+            self._give_back(self._rows[key])
+        _log.warning("memory ran out with %d rows; %d go on", n_before, self.n_slots)
+        _free_memory()
+
+    def _give_back(self, row: Hosted) -> None:
+        key = row.assignment.trial_id
+        self._returned.append(row.assignment.token)
+        cohort = self._cohorts.get(row.home)
+        if cohort is not None and key in cohort.keys:
+            cohort.evict([key])
+            if not cohort.keys:
+                del self._cohorts[row.home]
+        self._forget(key)
+
+    def _fail(self, row: Hosted, error: Exception) -> None:
+        key, token = row.assignment.trial_id, row.assignment.token
+        text = "".join(traceback.format_exception(error))
+        reason = "oom" if is_out_of_memory(error) else "error"
+        if reason == "oom":
+            self.n_slots = self._most
+        self._failures.append(Failure(key, token, reason, text))
+        self._forget(key)
+
+    def _place(self, rows: list[Hosted]) -> None:
+        """Rows are in the cohort of their home, each trained up to its epoch.
+
+        Rows that must catch up do so in a cohort of their own, the one with most to do first,
+        so that rows already up to date are not moved.
+        """
+        home = rows[0].home
+        behind = self._trainer.cohort(self._trainer.structure(rows[0].assignment.params))
+        lags = [row.epoch - row.assignment.start_epoch for row in rows]
+        for left in range(max(lags), -1, -1):
+            now = [row for row, lag in zip(rows, lags, strict=True) if lag == left]
+            if now:
+                self._admit_states(behind, now)
+            if left:
+                for progress in behind.advance():
+                    self._note_best(self._rows[progress.key], progress, behind)
+        cohort = self._cohorts.get(home)
+        if cohort is None:
+            self._cohorts[home] = behind
+            return
+        states = {row.assignment.trial_id: behind.save(row.assignment.trial_id) for row in rows}
+        cohort.admit([_row(row.assignment) for row in rows], states)
+
+    def _admit_states(self, cohort: Cohort, rows: list[Hosted]) -> None:
+        states = {}
+        for row in rows:
+            key = row.assignment.trial_id
+            row.best = row.assignment.best
+            self._kept.pop(key, None)
+            if row.assignment.checkpoint is not None:
+                path = Path(row.assignment.checkpoint)
+                states[key] = read_state(path)
+                if (best := best_beside(path)).exists():
+                    self._kept[key] = read_state(best)
+        cohort.admit([_row(row.assignment) for row in rows], states)
+
+    def _note_best(self, row: Hosted, progress: Progress, cohort: Cohort) -> None:
+        """Holds on to the state of the epoch that is the trial's value so far."""
+        if self._keeping.best_of is None:
+            return
+        name, direction = self._keeping.best_of
+        value = progress.metrics[name]
+        sign = 1 if direction == "minimize" else -1
+        if row.best is None or sign * value < sign * row.best:
+            row.best = value
+            self._kept[progress.key] = cohort.save(progress.key)
+
+    def _set_aside(self, row: Hosted) -> None:
+        """The row leaves its cohort; its state waits for the verdict on its weights."""
+        key = row.assignment.trial_id
+        cohort = self._cohorts[row.home]
+        if self._keeping.best_of is None:
+            self._kept[key] = cohort.save(key)
+        cohort.evict([key])
+        if not cohort.keys:
+            del self._cohorts[row.home]
+        del self._rows[key]
+
+    def _forget(self, trial_id: int) -> None:
+        self._rows.pop(trial_id, None)
+        self._kept.pop(trial_id, None)
+
+
+def _startable(assignment: Assignment) -> Assignment:
+    """The assignment, from the start where its checkpoint is not to be had."""
+    if assignment.checkpoint is None or Path(assignment.checkpoint).exists():
+        return assignment
+    return replace(assignment, checkpoint=None, start_epoch=0, best=None)
+
+
+def _row(assignment: Assignment) -> Row:
+    return Row(assignment.trial_id, assignment.params, assignment.seed, assignment.epochs)
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether memory ran out, on the host or on a GPU."""
+    text = str(error).lower()
+    return isinstance(error, MemoryError) or any(words in text for words in _OUT_OF_MEMORY)
+
+
+def _free_memory() -> None:
+    """What no row needs any more is given back, to the device too."""
+    import torch
+
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
