@@ -1,4 +1,4 @@
-"""The breast-cancer MLP as users write it today: torch.nn, one trial at a time, one thread."""
+"""The perceptron as users write it today: torch.nn, one trial at a time, one thread."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from trials.data import load
+from trials.data import Dataset
 from trials.data.scaling import fit_scaling
 
 EPOCHS = 20
@@ -28,26 +28,25 @@ def suggest(trial: Any) -> dict[str, Any]:
     }
 
 
-def tensors(seed: int = 0) -> tuple[torch.Tensor, ...]:
-    """Standardised training and validation part of the same split that the tuner uses."""
-    data = load("breast_cancer", seed=seed)
+def tensors(data: Dataset) -> tuple[torch.Tensor, ...]:
+    """Standardised training and validation part."""
     scaling = fit_scaling("standardize", data.train.x)
     parts = []
     for part in (data.train, data.validation):
-        x = scaling.apply(part.x).astype(np.float32)
-        parts += [torch.from_numpy(x), torch.from_numpy(part.y)]
+        x = scaling.apply(part.x).astype(np.float32).reshape(len(part), -1)
+        parts += [torch.from_numpy(x), torch.as_tensor(part.y)]
     return tuple(parts)
 
 
-def train(params: dict[str, Any], data: tuple[torch.Tensor, ...], seed: int) -> Iterator[float]:
+def train(params: dict[str, Any], data: Dataset, seed: int) -> Iterator[float]:
     """Validation loss after each of `EPOCHS` epochs; not a number once training diverged."""
-    x, y, x_validation, y_validation = data
+    x, y, x_validation, y_validation = tensors(data)
     torch.manual_seed(seed)
     units, dropout = params["units"], params["dropout"]
     model = nn.Sequential(
         nn.Linear(x.shape[1], units), nn.ReLU(), nn.Dropout(dropout),
         nn.Linear(units, units), nn.ReLU(), nn.Dropout(dropout),
-        nn.Linear(units, 2),
+        nn.Linear(units, data.n_classes),
     )  # fmt: skip
     weights = [p for p in model.parameters() if p.ndim > 1]
     biases = [p for p in model.parameters() if p.ndim == 1]

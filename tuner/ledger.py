@@ -15,6 +15,7 @@ import optuna
 
 from tuner.activity import ActivityLog, Spent
 from tuner.algorithms import is_exhausted, make_pruner, make_sampler, reseed
+from tuner.asking import Asker
 from tuner.book import Book, LaneEntry, Ticket
 from tuner.budget import Budget
 from tuner.errors import TunerError
@@ -89,6 +90,7 @@ class Ledger:
             sampler=self._sampler,
             pruner=optuna.pruners.NopPruner(),
         )
+        self._asker = None if plan.space is None else Asker(self._study, storage, plan.space)
         attributes = storage.get_study_system_attrs(plan.study_id)
         self._began = self._beaten = self._polled = clock()
         self._budget = Budget(
@@ -265,8 +267,7 @@ class Ledger:
     def _ask(self) -> Ticket:
         """A new trial; the sampler's random state follows from the study's seed and its count."""
         reseed(self._sampler, derive(self._seed, "ask", self._budget.n_trials))
-        trial = self._study.ask()
-        params = {} if self._plan.space is None else self._plan.space.suggest(trial)
+        trial, params = (self._study.ask(), {}) if self._asker is None else self._asker.ask()
         self._budget.n_trials += 1
         ticket = Ticket(trial._trial_id, trial.number, params, trial)
         self._book.add(ticket)

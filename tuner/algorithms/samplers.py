@@ -1,6 +1,7 @@
 """How each sampler of Optuna is set up for a study; Optuna is imported when one is made."""
 
 import warnings
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 from tuner.algorithms.sampling import SamplingTask
@@ -9,6 +10,8 @@ from tuner.seeds import derive
 
 if TYPE_CHECKING:
     from optuna.samplers import BaseSampler
+
+    from tuner.algorithms.numpy_tpe import TpeOptions
 
 
 def tpe(
@@ -19,13 +22,42 @@ def tpe(
     multivariate: Annotated[bool | None, flag] = None,
     group: Annotated[bool | None, flag] = None,
     constant_liar: Annotated[bool | None, flag] = None,
+    engine: Annotated[str, choice("auto", "numpy", "optuna")] = "auto",
 ) -> "BaseSampler":
     """Tree-structured Parzen estimator, Optuna's default; learns from pruned trials too.
 
     A space with conditions is sampled in groups. Trials in flight are taken for poor ones, so
     that the next trial keeps away from them, unless only one trains at a time. Choices of an
     ordinal axis that lie near each other share what is learnt of them.
+
+    The engine `numpy` proposes what `optuna` does, in a tenth of the time; `auto` takes it
+    wherever the space is known beforehand and there is one objective.
+
+    Raises:
+        ValueError: The engine is `numpy` where it cannot be.
     """
+    from tuner.algorithms.numpy_tpe import NumpyTpe, TpeOptions
+
+    is_conditional = task.space is not None and task.space.is_conditional
+    in_groups = is_conditional and multivariate is not False if group is None else group
+    options = TpeOptions(
+        n_startup_trials=n_startup_trials,
+        n_ei_candidates=n_ei_candidates,
+        multivariate=True if in_groups else multivariate,
+        group=in_groups,
+        constant_liar=task.in_flight > 1 if constant_liar is None else constant_liar,
+    )
+    is_plain = task.space is not None and len(task.objectives) == 1
+    if engine == "numpy" and not is_plain:
+        must = "sampler.engine: must be auto or optuna with several objectives or without a space"
+        raise ValueError(f"{must}, got 'numpy'")
+    if task.space is None or not is_plain or engine == "optuna":
+        return _optuna_tpe(task, options)
+    return NumpyTpe(task.space, options, _seed(task))
+
+
+def _optuna_tpe(task: SamplingTask, options: "TpeOptions") -> "BaseSampler":
+    """Optuna's own sampler, with the quicker logarithm and the distances of ordinal axes."""
     from optuna.exceptions import ExperimentalWarning
     from optuna.samplers import TPESampler
 
@@ -33,19 +65,10 @@ def tpe(
     from tuner.algorithms.ordinal import share_between_near_choices
 
     truncated_normal.vectorise()
-    is_conditional = task.space is not None and task.space.is_conditional
-    in_groups = is_conditional and multivariate is not False if group is None else group
     with warnings.catch_warnings():
         # Grouping has been "experimental" since Optuna 2.8; our tests pin what we need of it.
         warnings.simplefilter("ignore", ExperimentalWarning)
-        sampler = TPESampler(
-            n_startup_trials=n_startup_trials,
-            n_ei_candidates=n_ei_candidates,
-            multivariate=True if in_groups else multivariate,
-            group=in_groups,
-            constant_liar=task.in_flight > 1 if constant_liar is None else constant_liar,
-            seed=_seed(task),
-        )
+        sampler = TPESampler(**asdict(options), seed=_seed(task))
     if task.space is not None:
         share_between_near_choices(sampler, task.space.ordinal_distances())
     return sampler

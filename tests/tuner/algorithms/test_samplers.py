@@ -280,12 +280,13 @@ def test_every_entry_describes_itself_and_checks_its_options(table):
         (
             SAMPLERS,
             "tpe",
-            {"n_startup": 1, "n_ei_candidates": 0, "group": 1},
+            {"n_startup": 1, "n_ei_candidates": 0, "group": 1, "engine": "rust"},
             [
                 "at.n_startup: unknown option 'n_startup'; did you mean 'n_startup_trials'? "
-                "(constant_liar, group, multivariate, n_ei_candidates, n_startup_trials)",
+                "(constant_liar, engine, group, multivariate, n_ei_candidates, n_startup_trials)",
                 "at.n_ei_candidates: must be at least 1, got 0",
                 "at.group: must be true or false, got 1",
+                "at.engine: must be auto or numpy or optuna, got 'rust'",
             ],
         ),
         (SAMPLERS, "random", {"x": 1}, ["at.x: unknown option 'x'; it has none"]),

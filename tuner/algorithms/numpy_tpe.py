@@ -1,0 +1,161 @@
+"""Hides the quick TPE: Optuna's proposals for a space known in advance, at a tenth of the time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from optuna.samplers import BaseSampler, RandomSampler
+from optuna.samplers._lazy_random_state import LazyRandomState
+from optuna.study import StudyDirection
+
+from tuner.algorithms.axes import Axes, only_value
+from tuner.algorithms.parzen import Candidates, Estimator
+from tuner.algorithms.trial_table import TrialTable
+
+if TYPE_CHECKING:
+    from optuna import Study
+    from optuna.distributions import BaseDistribution
+    from optuna.trial import FrozenTrial
+
+    from search_spaces import Space
+
+
+@dataclass(frozen=True)
+class TpeOptions:
+    """How TPE goes about it; names and meaning are those of Optuna's `TPESampler`."""
+
+    n_startup_trials: int = 10
+    n_ei_candidates: int = 24
+    multivariate: bool | None = None
+    group: bool = False
+    constant_liar: bool = True
+
+
+class NumpyTpe(BaseSampler):
+    """TPE for one objective over a space that is known before the first trial.
+
+    It proposes what Optuna's `TPESampler` proposes with the same options, history and random
+    state, to rounding. What differs: trials are read once and kept in columns; kernels are
+    evaluated by one matrix product; which axes form a group follows from their conditions, not
+    from the trials so far, and a group whose conditions do not hold is not sampled; trials in
+    flight are known by their parameters, which the ledger gives them at once, not by an attribute.
+
+    Args:
+        space: What is sampled.
+        options: As of Optuna's.
+        seed: Of the random state, in [0, 2**32).
+    """
+
+    def __init__(self, space: Space, options: TpeOptions, seed: int) -> None:
+        # Under the names that Optuna's samplers have for them, by which `reseed` finds them.
+        self._rng = LazyRandomState(seed)
+        self._random_sampler = RandomSampler(seed=seed)
+        self._space = space
+        self._options = options
+        self._distributions = {
+            name: item for name, item in space.distributions.items() if not item.single()
+        }
+        self._fixed = {
+            name: only_value(item) for name, item in space.distributions.items() if item.single()
+        }
+        self._groups = {names: self._axes(names) for names in groups(space, options)}
+        self._alone = {name: self._axes([name]) for name in self._distributions}
+        self._likely: dict[Axes, Estimator] = {}
+        """Of the good trials; they stay the same until another trial finishes."""
+        self._study_name: str | None = None
+        self._table = TrialTable(self._axes(self._distributions), 1)
+
+    def infer_relative_search_space(
+        self, study: Study, trial: FrozenTrial
+    ) -> dict[str, BaseDistribution]:
+        """Every axis that has more than one value."""
+        return self._distributions
+
+    def sample_relative(
+        self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+    ) -> dict[str, Any]:
+        """A value of every axis that is present, group by group; nothing while TPE starts up."""
+        self._follow(study)
+        params: dict[str, Any] = {}
+        if self._is_starting:
+            return params
+        for names, axes in self._groups.items():
+            if names[0] in self._space.active({**self._fixed, **params}):
+                params |= self._propose(axes, trial)
+        return params
+
+    def sample_independent(
+        self,
+        study: Study,
+        trial: FrozenTrial,
+        param_name: str,
+        param_distribution: BaseDistribution,
+    ) -> Any:
+        """A value of one axis: at random at first; by itself where others were given by hand."""
+        self._follow(study)
+        if self._is_starting or param_name not in self._distributions:
+            return self._random_sampler.sample_independent(
+                study, trial, param_name, param_distribution
+            )
+        return self._propose(self._alone[param_name], trial)[param_name]
+
+    def _axes(self, names: Iterable[str]) -> Axes:
+        distributions = {name: self._distributions[name] for name in names}
+        return Axes(distributions, self._space.ordinal_distances())
+
+    @property
+    def _is_starting(self) -> bool:
+        return self._table.n_finished < self._options.n_startup_trials
+
+    def _follow(self, study: Study) -> None:
+        """The table is that of the study as it is now."""
+        trials = study.get_trials(deepcopy=False)
+        n_before = self._table.n_finished
+        if study.study_name != self._study_name or len(trials) < self._table.n_rows:
+            sign = -1 if study.direction == StudyDirection.MAXIMIZE else 1
+            self._study_name = study.study_name
+            self._table, n_before = TrialTable(self._axes(self._distributions), sign), -1
+        self._table.update(trials)
+        if self._table.n_finished != n_before:
+            self._likely.clear()
+
+    def _propose(self, axes: Axes, trial: FrozenTrial) -> dict[str, Any]:
+        """The candidate that is most typical of good trials and least of poor ones.
+
+        Args:
+            axes: Sampled jointly.
+            trial: The one to be given parameters.
+        """
+        likely = self._likely.get(axes)
+        if likely is None:
+            likely = Estimator(axes, self._table.points(axes, self._table.good()))
+            self._likely[axes] = likely
+        poor = self._table.poor(with_running=self._options.constant_liar)
+        unlikely = Estimator(axes, self._table.points(axes, poor[poor != trial.number]))
+        drawn = likely.sample(self._rng.rng, self._options.n_ei_candidates)
+        candidates = Candidates(axes, drawn)
+        gain = likely.log_density(candidates) - unlikely.log_density(candidates)
+        best = int(np.argmax(gain))
+        return axes.params(candidates.values[:, best], candidates.picks[:, best])
+
+
+def groups(space: Space, options: TpeOptions) -> list[tuple[str, ...]]:
+    """Names of the axes that are sampled jointly; a group stands after those it depends on.
+
+    With `group` those with the same conditions, else those without any; the others alone.
+    """
+    members: dict[str | tuple[str, ...], list[str]] = {}
+    for name, axis in space.items():
+        if axis.distribution.single():
+            continue
+        key = tuple(
+            f"{parent}={values!r}"
+            for parent, values in sorted(axis.conditions.items())
+            if not space[parent].distribution.single()
+        )
+        is_alone = options.multivariate is False or (key and not options.group)
+        members.setdefault(name if is_alone else key, []).append(name)
+    return [tuple(names) for names in members.values()]
