@@ -233,10 +233,11 @@ def run_ray(task: Task, n_trials: int, seed: int, folder: Path) -> dict[str, Any
 
     ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
     name = next(name for name, candidate in TASKS.items() if candidate == task)
-    n_epochs = task.module.EPOCHS
+    n_epochs, suggest = task.module.EPOCHS, task.module.suggest
+    here = str(HERE)
 
     def trainable(config: dict[str, Any]) -> None:
-        sys.path.insert(0, str(HERE))
+        sys.path.insert(0, here)
         import torch
         from throughput import TASKS
 
@@ -246,7 +247,7 @@ def run_ray(task: Task, n_trials: int, seed: int, folder: Path) -> dict[str, Any
             tune.report({"loss": loss, "epoch": epoch})
 
     def space(trial: optuna.Trial) -> None:
-        task.module.suggest(trial)
+        suggest(trial)
 
     results = tune.Tuner(
         tune.with_resources(trainable, {"cpu": 1}),

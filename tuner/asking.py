@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tuner.algorithms.axes import only_value
+from tuner.algorithms.axes import fixed_values
 
 if TYPE_CHECKING:
     import optuna
@@ -30,9 +30,7 @@ class Asker:
         self._storage = storage
         self._space = space
         self._distributions = space.distributions
-        self._fixed = {
-            name: only_value(item) for name, item in self._distributions.items() if item.single()
-        }
+        self._fixed = fixed_values(space)
 
     def ask(self) -> tuple[optuna.Trial, dict[str, Any]]:
         """A new trial, or one that waits in the study, and the value of every active axis."""

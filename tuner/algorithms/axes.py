@@ -15,6 +15,8 @@ from tuner.algorithms.ordinal import Distance, kernel
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
 
+    from search_spaces import Space
+
 
 class Points(NamedTuple):
     """N points of a space with D axes of numbers and A axes of choices.
@@ -157,12 +159,13 @@ class Axes:
         return {name: self._distributions[name].to_external_repr(x.item()) for name, x in internal}
 
 
-def only_value(distribution: BaseDistribution) -> Any:
-    """The value of a distribution that has no other."""
-    if isinstance(distribution, CategoricalDistribution):
-        return distribution.choices[0]
-    assert isinstance(distribution, FloatDistribution | IntDistribution)
-    return distribution.low
+def fixed_values(space: Space) -> dict[str, Any]:
+    """The axes that have one value only, with it; these are never sampled."""
+    return {
+        name: distribution.choices[0]
+        for name, distribution in space.distributions.items()
+        if isinstance(distribution, CategoricalDistribution) and distribution.single()
+    }
 
 
 def _column(values: list[float]) -> np.ndarray:

@@ -11,7 +11,7 @@ from optuna.samplers import BaseSampler, RandomSampler
 from optuna.samplers._lazy_random_state import LazyRandomState
 from optuna.study import StudyDirection
 
-from tuner.algorithms.axes import Axes, only_value
+from tuner.algorithms.axes import Axes, fixed_values
 from tuner.algorithms.parzen import Candidates, Estimator
 from tuner.algorithms.trial_table import TrialTable
 
@@ -55,11 +55,9 @@ class NumpyTpe(BaseSampler):
         self._random_sampler = RandomSampler(seed=seed)
         self._space = space
         self._options = options
+        self._fixed = fixed_values(space)
         self._distributions = {
-            name: item for name, item in space.distributions.items() if not item.single()
-        }
-        self._fixed = {
-            name: only_value(item) for name, item in space.distributions.items() if item.single()
+            name: item for name, item in space.distributions.items() if name not in self._fixed
         }
         self._groups = {names: self._axes(names) for names in groups(space, options)}
         self._alone = {name: self._axes([name]) for name in self._distributions}
@@ -84,7 +82,7 @@ class NumpyTpe(BaseSampler):
             return params
         for names, axes in self._groups.items():
             if names[0] in self._space.active({**self._fixed, **params}):
-                params |= self._propose(axes, trial)
+                params |= self._propose(axes)
         return params
 
     def sample_independent(
@@ -100,7 +98,7 @@ class NumpyTpe(BaseSampler):
             return self._random_sampler.sample_independent(
                 study, trial, param_name, param_distribution
             )
-        return self._propose(self._alone[param_name], trial)[param_name]
+        return self._propose(self._alone[param_name])[param_name]
 
     def _axes(self, names: Iterable[str]) -> Axes:
         distributions = {name: self._distributions[name] for name in names}
@@ -122,19 +120,17 @@ class NumpyTpe(BaseSampler):
         if self._table.n_finished != n_before:
             self._likely.clear()
 
-    def _propose(self, axes: Axes, trial: FrozenTrial) -> dict[str, Any]:
+    def _propose(self, axes: Axes) -> dict[str, Any]:
         """The candidate that is most typical of good trials and least of poor ones.
 
-        Args:
-            axes: Sampled jointly.
-            trial: The one to be given parameters.
+        The trial that is asked for has none of these axes yet, and so is no poor one.
         """
         likely = self._likely.get(axes)
         if likely is None:
             likely = Estimator(axes, self._table.points(axes, self._table.good()))
             self._likely[axes] = likely
         poor = self._table.poor(with_running=self._options.constant_liar)
-        unlikely = Estimator(axes, self._table.points(axes, poor[poor != trial.number]))
+        unlikely = Estimator(axes, self._table.points(axes, poor))
         drawn = likely.sample(self._rng.rng, self._options.n_ei_candidates)
         candidates = Candidates(axes, drawn)
         gain = likely.log_density(candidates) - unlikely.log_density(candidates)
@@ -147,14 +143,15 @@ def groups(space: Space, options: TpeOptions) -> list[tuple[str, ...]]:
 
     With `group` those with the same conditions, else those without any; the others alone.
     """
+    fixed = fixed_values(space)
     members: dict[str | tuple[str, ...], list[str]] = {}
     for name, axis in space.items():
-        if axis.distribution.single():
+        if name in fixed:
             continue
         key = tuple(
             f"{parent}={values!r}"
             for parent, values in sorted(axis.conditions.items())
-            if not space[parent].distribution.single()
+            if parent not in fixed
         )
         is_alone = options.multivariate is False or (key and not options.group)
         members.setdefault(name if is_alone else key, []).append(name)

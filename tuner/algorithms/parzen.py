@@ -219,12 +219,11 @@ def _masses_inside(centres: np.ndarray, widths: np.ndarray) -> np.ndarray:
 def _log_masses(ends: np.ndarray) -> np.ndarray:
     """Logarithms of the standard normal distribution's masses between `ends`.
 
-    Intervals above 0 are mirrored, since there probabilities round to 1.
+    Where rounding leaves little or nothing of a kernel's mass, the prior's is much greater.
 
     Args:
         ends: Shape (2, ...), the lower ones first.
     """
-    below = ndtr(np.where(ends[0] > 0, -ends, ends))
-    masses = np.abs(below[1] - below[0])
-    logs: np.ndarray = np.log(np.maximum(masses, np.finfo(float).tiny))
+    low, high = ndtr(ends)
+    logs: np.ndarray = np.log(np.maximum(high - low, np.finfo(float).tiny))
     return logs
