@@ -80,8 +80,9 @@ class NumpyTpe(BaseSampler):
         params: dict[str, Any] = {}
         if self._is_starting:
             return params
-        for names, axes in self._groups.items():
-            if names[0] in self._space.active({**self._fixed, **params}):
+        for (name, *_), axes in self._groups.items():
+            is_conditional = bool(self._space[name].conditions)
+            if not is_conditional or name in self._space.active({**self._fixed, **params}):
                 params |= self._propose(axes)
         return params
 
