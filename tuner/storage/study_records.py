@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -56,7 +57,8 @@ class StudyRecords:
         """None if the study is the owner's now; else the living process that has it.
 
         An owner whose process is gone from this host frees the study at once. From another host
-        its last beat must be more than `lease_s` seconds ago.
+        its last beat must be more than `lease_s` seconds ago. The new owner then reads the study
+        as the owner before left it.
 
         Args:
             study_id: The study.
@@ -69,6 +71,8 @@ class StudyRecords:
             self._ensure_row(study_id)
             present = unit.run(Claim(study_id, owner, now, lease_s))
         if present is None:
+            # What is in memory may be a second old, and an earlier owner wrote until just now.
+            self._study(study_id).refreshed_at = -math.inf
             self._transactions.database.own_wal(is_owner=True)
         return present
 

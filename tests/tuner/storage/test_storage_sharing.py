@@ -18,7 +18,7 @@ from sqlalchemy import event
 from storage_databases import Clock, race, run_sql
 
 from tuner.errors import StorageError
-from tuner.storage import Storage
+from tuner.storage import Storage, this_process
 
 MINIMIZE = [StudyDirection.MINIMIZE]
 WAITING = create_trial(state=TrialState.WAITING, system_attrs={"fixed_params": {"x": 1}})
@@ -298,3 +298,16 @@ def test_no_trial_in_a_deleted_study(pair: Pair) -> None:
     theirs.delete_study(study_id)
     with pytest.raises(KeyError):
         ours.create_new_trial(study_id)
+
+
+def test_a_new_owner_reads_what_the_one_before_left(
+    sqlite: str, opened: Callable[[str], Storage]
+) -> None:
+    """Memory that is not due to be renewed yet does not hide how an earlier owner ended trials."""
+    first, second = opened(sqlite), opened(sqlite)
+    study_id = first.create_new_study([StudyDirection.MINIMIZE], "s")
+    trial_id = first.create_new_trial(study_id)
+    assert second.get_all_trials(study_id)[0].state == TrialState.RUNNING
+    first.set_trial_state_values(trial_id, TrialState.COMPLETE, [1.0])
+    assert second.records.claim(study_id, this_process()) is None
+    assert second.get_all_trials(study_id)[0].state == TrialState.COMPLETE
