@@ -38,8 +38,8 @@ def suggest(trial: Any) -> dict[str, Any]:
     }
 
 
-def train(params: dict[str, Any], data: Dataset, seed: int) -> Iterator[float]:
-    """Distance of samples to the validation points after each of `EPOCHS` epochs."""
+def train(params: dict[str, Any], data: Dataset, n_epochs: int, seed: int) -> Iterator[float]:
+    """Distance of samples to the validation points after each of `n_epochs` epochs."""
     torch.manual_seed(seed)
     scaling = fit_scaling("standardize", data.train.x)
     real = torch.as_tensor(scaling.apply(data.train.x)).float().flatten(1)
@@ -53,7 +53,7 @@ def train(params: dict[str, Any], data: Dataset, seed: int) -> Iterator[float]:
     judge = torch.optim.Adam(discriminator.parameters(), judge_rate, betas)
     quality = Quality(torch.as_tensor(data.validation.x).float().flatten(1), None, None)
     fixed = torch.randn(N_SAMPLES, latent)
-    for _ in range(EPOCHS):
+    for _ in range(n_epochs):
         batches = torch.randperm(len(real)).split(params["batch_size"])
         for step, batch in enumerate(batches, start=1):
             made = generator(torch.randn(len(batch), latent)).detach()

@@ -12,8 +12,6 @@ from torch import nn
 from trials.data import Dataset
 from trials.data.scaling import fit_scaling
 
-EPOCHS = 20
-
 
 def suggest(trial: Any) -> dict[str, Any]:
     """The space of the benchmark, as an Optuna objective states it."""
@@ -38,8 +36,8 @@ def tensors(data: Dataset) -> tuple[torch.Tensor, ...]:
     return tuple(parts)
 
 
-def train(params: dict[str, Any], data: Dataset, seed: int) -> Iterator[float]:
-    """Validation loss after each of `EPOCHS` epochs; not a number once training diverged."""
+def train(params: dict[str, Any], data: Dataset, n_epochs: int, seed: int) -> Iterator[float]:
+    """Validation loss after each of `n_epochs` epochs; not a number once training diverged."""
     x, y, x_validation, y_validation = tensors(data)
     torch.manual_seed(seed)
     units, dropout = params["units"], params["dropout"]
@@ -56,7 +54,7 @@ def train(params: dict[str, Any], data: Dataset, seed: int) -> Iterator[float]:
         momentum=params["momentum"],
     )
     loss_of = nn.CrossEntropyLoss()
-    for _ in range(EPOCHS):
+    for _ in range(n_epochs):
         model.train()
         for batch in torch.randperm(len(x)).split(params["batch_size"]):
             optimizer.zero_grad()

@@ -29,8 +29,9 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -64,13 +65,15 @@ class Task:
     Attributes:
         trainer: Of this project.
         data: Its name, split by seed 0 on all sides.
-        plain: Module with the plain training: `suggest`, `train`, `EPOCHS`.
+        n_epochs: Of every trial.
+        plain: Module with the plain training: `suggest` and `train`.
         space: What this project searches; None for the ready space, which `plain` states too.
         is_best: A trial's value is that of its best epoch.
     """
 
     trainer: str
     data: str
+    n_epochs: int
     plain: str
     space: dict[str, Any] | None
     is_best: bool = False
@@ -90,9 +93,9 @@ class Task:
 
 
 TASKS = {
-    "mlp": Task("mlp", "breast_cancer", "plain_mlp", MLP_SPACE),
-    "digits": Task("mlp", "digits", "plain_mlp", MLP_SPACE),
-    "gan": Task("gan", "ring", "plain_gan", None, is_best=True),
+    "mlp": Task("mlp", "breast_cancer", 20, "plain_mlp", MLP_SPACE),
+    "digits": Task("mlp", "digits", 20, "plain_mlp", MLP_SPACE),
+    "gan": Task("gan", "ring", 50, "plain_gan", None, is_best=True),
 }
 
 
@@ -129,7 +132,7 @@ def _launch(task: Task, n_trials: int, seed: int, storage: str) -> Any:
         task.trainer,
         data={"name": task.data, "seed": 0},
         trials=n_trials,
-        epochs=task.module.EPOCHS,
+        epochs=task.n_epochs,
         space=None if task.space is None else Space.from_plain(task.space),
         seed=seed,
         storage=storage,
@@ -147,7 +150,7 @@ def _train_again(task: Task, study: Any, n_slots: int) -> float:
     module, _, name = TRAINERS[task.trainer].partition(":")
     trainer = getattr(importlib.import_module(module), name)(task.load())
     waiting = [
-        (Row(t.number, t.params, t.number, task.module.EPOCHS), len(t.intermediate_values))
+        (Row(t.number, t.params, t.number, task.n_epochs), len(t.intermediate_values))
         for t in reversed(study.trials)
     ]
     cohorts: dict[Any, Any] = {}
@@ -206,10 +209,11 @@ def _optuna_worker(name: str, url: str, n_trials: int, seed: int) -> None:
 
     def objective(trial: optuna.Trial) -> float:
         losses = []
-        for epoch, loss in enumerate(plain.train(plain.suggest(trial), data, trial.number), 1):
+        epochs = plain.train(plain.suggest(trial), data, task.n_epochs, trial.number)
+        for epoch, loss in enumerate(epochs, start=1):
             losses.append(loss)
             trial.report(loss, epoch)
-            if epoch < plain.EPOCHS and trial.should_prune():
+            if epoch < task.n_epochs and trial.should_prune():
                 raise optuna.TrialPruned
         finite = [loss for loss in losses if math.isfinite(loss)]
         return min(finite, default=math.nan) if task.is_best else losses[-1]
@@ -225,7 +229,6 @@ def _optuna_worker(name: str, url: str, n_trials: int, seed: int) -> None:
 
 def run_ray(task: Task, n_trials: int, seed: int, folder: Path) -> dict[str, Any]:
     """Ray Tune with OptunaSearch and ASHAScheduler, as its documentation shows."""
-    import optuna
     import ray
     from ray import tune
     from ray.tune.schedulers import ASHAScheduler
@@ -233,7 +236,8 @@ def run_ray(task: Task, n_trials: int, seed: int, folder: Path) -> dict[str, Any
 
     ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
     name = next(name for name, candidate in TASKS.items() if candidate == task)
-    n_epochs, suggest = task.module.EPOCHS, task.module.suggest
+    n_epochs = task.n_epochs
+    space = partial(_ask, task.module.suggest)
     here = str(HERE)
 
     def trainable(config: dict[str, Any]) -> None:
@@ -243,11 +247,8 @@ def run_ray(task: Task, n_trials: int, seed: int, folder: Path) -> dict[str, Any
 
         torch.set_num_threads(1)
         own = TASKS[name]
-        for epoch, loss in enumerate(own.module.train(config, own.load(), 0), start=1):
+        for epoch, loss in enumerate(own.module.train(config, own.load(), n_epochs, 0), start=1):
             tune.report({"loss": loss, "epoch": epoch})
-
-    def space(trial: optuna.Trial) -> None:
-        suggest(trial)
 
     results = tune.Tuner(
         tune.with_resources(trainable, {"cpu": 1}),
@@ -269,6 +270,11 @@ def run_ray(task: Task, n_trials: int, seed: int, folder: Path) -> dict[str, Any
     ended = [report["loss"] for report in reports if report.get("epoch") == n_epochs]
     ray.shutdown()
     return {"best": min(ended, default=math.nan), "counts": {"trials": len(results)}}
+
+
+def _ask(suggest: Callable[[Any], object], trial: Any) -> None:
+    """The space as OptunaSearch wants it: without a result, and picklable."""
+    suggest(trial)
 
 
 RUNS = {"tuner": run_tuner, "start": run_start, "optuna": run_optuna, "ray": run_ray}

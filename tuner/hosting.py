@@ -134,11 +134,11 @@ class Rows:
         row = self._rows.get(verdict.trial_id)
         if row is not None and row.assignment.token != verdict.token:
             return
+        path = verdict.path if verdict.action == "keep" else None
         if row is not None:
-            self._set_aside(row)
-        state = self._kept.get(verdict.trial_id)
-        if verdict.action == "keep" and verdict.path is not None and state is not None:
-            write_state(Path(verdict.path), state)
+            self._set_aside(row, is_kept=path is not None)
+        if path is not None and verdict.trial_id in self._kept:
+            write_state(Path(path), self._kept[verdict.trial_id])
         self._forget(verdict.trial_id)
 
     def end_former(self, assignment: Assignment) -> None:
@@ -241,8 +241,11 @@ class Rows:
         so that rows already up to date are not moved.
         """
         home = rows[0].home
-        behind = self._trainer.cohort(self._trainer.structure(rows[0].assignment.params))
         lags = [row.epoch - row.assignment.start_epoch for row in rows]
+        if home in self._cohorts and not any(lags):
+            self._admit_states(self._cohorts[home], rows)
+            return
+        behind = self._trainer.cohort(self._trainer.structure(rows[0].assignment.params))
         for left in range(max(lags), -1, -1):
             now = [row for row, lag in zip(rows, lags, strict=True) if lag == left]
             if now:
@@ -281,11 +284,11 @@ class Rows:
             row.best = value
             self._kept[progress.key] = cohort.save(progress.key)
 
-    def _set_aside(self, row: Hosted) -> None:
+    def _set_aside(self, row: Hosted, *, is_kept: bool = True) -> None:
         """The row leaves its cohort; its state waits for the verdict on its weights."""
         key = row.assignment.trial_id
         cohort = self._cohorts[row.home]
-        if self._keeping.best_of is None:
+        if is_kept and self._keeping.best_of is None:
             self._kept[key] = cohort.save(key)
         cohort.evict([key])
         if not cohort.keys:

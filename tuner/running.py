@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from trials import TRAINERS
 from trials.function import TrialObjective, with_params
 from tuner.lane import Keeping, Ready
 from tuner.lane_job import LaneJob
@@ -79,7 +80,15 @@ def warm_up(spec: Spec) -> Warmup:
     n_cpus = None
     if spec.lanes != "auto":
         n_cpus = max(n_local_cpus(), math.ceil(spec.lanes * spec.cpus_per_lane))
-    return Warmup(spec.ray_address, n_cpus)
+    return Warmup(spec.ray_address, n_cpus, _lane_modules(spec))
+
+
+def _lane_modules(spec: Spec) -> tuple[str, ...]:
+    """What a lane will import, as far as a spec tells."""
+    if spec.objective is not None:
+        return ("tuner.cluster.lanes", "tuner.function_lane")
+    module = TRAINERS.get(spec.trainer or "", "torch:").partition(":")[0]
+    return ("tuner.cluster.lanes", "tuner.lane", module)
 
 
 def run_on_ray(work: Work, warmup: Warmup) -> str | None:

@@ -181,18 +181,19 @@ class StackedCohort:
     def _rebuild(self, block: _Block) -> Training:
         """Puts the members in order and their vectors into fresh tensors."""
         ranked = sorted(block.members, key=lambda member: (member.rank, member.row.key))
-        kept = [(k, m.place) for k, m in enumerate(ranked) if m.place is not None]
-        to, source = [k for k, _ in kept], [place for _, place in kept]
         added = [(k, m.vectors) for k, m in enumerate(ranked) if m.place is None]
-        like = block.stack or added[0][1]
-        stack = {}
-        for name, tensor in like.items():
-            fresh = tensor.new_empty(len(ranked), tensor.shape[-1])
-            if kept:
-                fresh[to] = block.stack[name][source]
+        if block.stack:
+            # One pass over what is there; where a row is new, row 0 is a stopgap.
+            places = [0 if m.place is None else m.place for m in ranked]
+            device = next(iter(block.stack.values())).device
+            index = torch.tensor(places, device=device)
+            stack = {name: tensor.index_select(0, index) for name, tensor in block.stack.items()}
             for k, vectors in added:
-                fresh[k] = vectors[name]
-            stack[name] = fresh
+                for name, tensor in stack.items():
+                    tensor[k] = vectors[name]
+        else:
+            names = added[0][1]
+            stack = {name: torch.stack([vectors[name] for _, vectors in added]) for name in names}
         for k, member in enumerate(ranked):
             member.place, member.vectors = k, {}
         block.stack, block.members = stack, ranked

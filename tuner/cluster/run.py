@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import tempfile
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import ray
 from ray import tune
 from ray.exceptions import RayActorError
+from ray.tune.execution import class_cache
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from tuner.cluster.lanes import RayLane
@@ -114,10 +116,30 @@ def _run_lanes(
         broken.append(error)
 
 
+@contextmanager
+def _any_process(address: str | None) -> Iterator[None]:
+    """Ray Tune's lanes take the processes that wait, with all imported, in a local Ray.
+
+    Tune asks for an environment of their own otherwise, which in a local Ray they inherit anyway,
+    and Ray starts new processes for it (3 s). Tune has no option for it.
+    """
+    names: dict[str, Any] = {"DEFAULT_ENV_VARS": {}, "ENV_VARS_TO_PROPAGATE": frozenset()}
+    before = {name: getattr(class_cache, name) for name in names}
+    if address is None:
+        vars(class_cache).update(names)
+    try:
+        yield
+    finally:
+        vars(class_cache).update(before)
+
+
 def _fit(host: Any, plan: Plan, job: LaneJob, opening: Opening) -> None:
     resources = {"cpu": plan.spec.cpus_per_lane, "gpu": plan.gpus_per_lane}
     lane = tune.with_resources(tune.with_parameters(RayLane, host=host, job=job), resources)
-    with tempfile.TemporaryDirectory(prefix="tuner-lanes-") as folder:
+    with (
+        tempfile.TemporaryDirectory(prefix="tuner-lanes-") as folder,
+        _any_process(plan.spec.ray_address),
+    ):
         tune.Tuner(
             lane,
             tune_config=tune.TuneConfig(

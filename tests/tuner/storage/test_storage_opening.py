@@ -14,7 +14,7 @@ from optuna.study import StudyDirection
 from storage_databases import optuna_storage, race, run_sql
 
 from tuner.errors import StorageError
-from tuner.storage import NewAttempt, Storage, open_storage, this_process, wal_reset_risk
+from tuner.storage import NewAttempt, Storage, open_storage, schema, this_process, wal_reset_risk
 from tuner.storage.engine import Database
 
 CREATE_STUDY = "open_storage(url).create_new_study([StudyDirection.MINIMIZE])"
@@ -246,17 +246,30 @@ def test_reused_ids_get_nothing_of_the_old_study(
     assert reader.records.attempts(again) == []
 
 
-def test_optuna_is_asked_for_its_revisions_once(
-    sqlite: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Opening a known database does not load alembic."""
-    open_storage(sqlite).close()
+def test_a_database_opens_without_alembic(sqlite: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither a new database nor a known one makes Optuna load alembic, which takes long."""
 
     def refuse(*_args: object, **_kwargs: object) -> None:
         raise AssertionError("slow")
 
     monkeypatch.setattr(optuna.storages, "RDBStorage", refuse)
     open_storage(sqlite).close()
+    open_storage(sqlite).close()
+
+
+def test_known_revisions_are_those_of_the_installed_optuna(
+    sqlite: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is written down equals what Optuna says; another Optuna is asked."""
+    said = optuna.storages.RDBStorage("sqlite://")
+    known = schema.KNOWN_REVISIONS[optuna.__version__]
+    assert known == (said.get_head_version(), *said.get_all_versions()[1:])
+    monkeypatch.setattr(schema, "KNOWN_REVISIONS", {})
+    schema.revisions.cache_clear()
+    open_storage(sqlite).close()
+    schema.revisions.cache_clear()
+    with contextlib.closing(sqlite3.connect(path_of(sqlite))) as connection:
+        assert connection.execute("SELECT * FROM alembic_version").fetchall() == [(known[0],)]
 
 
 def test_memory_database() -> None:
