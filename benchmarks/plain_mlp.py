@@ -63,4 +63,5 @@ def train(params: dict[str, Any], data: Dataset, n_epochs: int, seed: int) -> It
             optimizer.step()
         model.eval()
         with torch.no_grad():
-            yield float(loss_of(model(x_validation), y_validation))
+            loss = float(loss_of(model(x_validation), y_validation))
+        yield loss  # outside: a generator that is left stays in its context

@@ -194,6 +194,8 @@ def run_optuna(task: Task, n_trials: int, seed: int, folder: Path) -> dict[str, 
         worker.start()
     for worker in workers:
         worker.join()
+    if any(worker.exitcode for worker in workers):
+        raise SystemExit("a worker of Optuna failed")
     study = optuna.load_study(study_name="peer", storage=url)
     return {"best": study.best_value, "counts": {"trials": len(study.trials)}}
 
