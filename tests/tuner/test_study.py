@@ -234,13 +234,13 @@ def test_a_signal_ends_a_study_cleanly_and_it_can_be_resumed(
         calls.append(snapshot)
 
     class Interrupting(StubTrainer):
-        """Sends the signal to this process when the fourth cohort is made."""
+        """Sends the signal to this process when the third cohort is made."""
 
         n = 0
 
         def cohort(self, structure: object) -> Any:
             Interrupting.n += 1
-            if Interrupting.n == 4:
+            if Interrupting.n == 3:
                 os.kill(os.getpid(), number)
             return super().cohort(structure)
 
