@@ -109,7 +109,7 @@ class Rows:
         for given in assignments[:room]:
             assignment = _startable(given)
             home = self._trainer.structure(assignment.params)
-            row = Hosted(assignment, home, max(assignment.start_epoch, assignment.known_epochs))
+            row = Hosted(assignment, home, assignment.epochs_done)
             self._rows[assignment.trial_id] = row
             homes.setdefault(home, []).append(row)
         for rows in homes.values():

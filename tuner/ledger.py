@@ -133,7 +133,8 @@ class Ledger:
             started = self._start(info, rows[: info.n_slots], index=-1)
             if not queued:
                 later = self._more(info.n_slots)
-            trials = self._start(info, later[: info.n_slots - len(started)], index=0)
+            n_staying = sum(row.epochs_done + 1 < row.epochs for row in started)
+            trials = self._start(info, later[: info.n_slots - n_staying], index=0)
         return Welcome(rows=started, answer=Answer(trials=trials, state=self._state(info.lane)))
 
     def exchange(self, turn: Turn) -> Answer:

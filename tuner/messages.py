@@ -43,6 +43,11 @@ class Assignment:
     known_epochs: int = 0
     best: float | None = None
 
+    @property
+    def epochs_done(self) -> int:
+        """Epochs behind the row once it is admitted."""
+        return max(self.start_epoch, self.known_epochs)
+
 
 @dataclass(frozen=True)
 class Report:

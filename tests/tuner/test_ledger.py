@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,6 @@ from tuner.spec import spec_from_mapping
 from tuner.storage import open_storage, this_process
 
 DATA = load_data("iris", seed=0)
-TPE = {"sampler": {"name": "tpe", "n_startup_trials": 4}, "trials": 40, "n_slots": 5}
 
 
 class Bench:
@@ -71,6 +71,13 @@ class Bench:
             sleep=lambda seconds: None,
         )
 
+    @property
+    def is_over(self) -> bool:
+        """Whether all trials have been asked and ended."""
+        trials = self.storage.get_all_trials(self.study_id, deepcopy=False)
+        n_ended = sum(trial.state.is_finished() for trial in trials)
+        return n_ended == self.plan.spec.trials
+
     def rows(self) -> list[tuple[Any, ...]]:
         """Everything that training decides about the trials."""
         trials = self.storage.get_all_trials(self.study_id)
@@ -83,6 +90,20 @@ def bench(url: str, tmp_path: Path) -> Iterator[Bench]:
     made = Bench(url, tmp_path / "files")
     yield made
     made.storage.close()
+
+
+def trials_of(sampler: str) -> dict[str, Any]:
+    """Keys of a study whose rows begin and end at different turns."""
+    startup = {"n_startup_trials": 4} if sampler == "tpe" else {}
+    return {"sampler": {"name": sampler, **startup}, "trials": 40, "n_slots": 5}
+
+
+def undisturbed(folder: Path, **keys: Any) -> list[tuple[Any, ...]]:
+    """The trials of such a study that nothing happened to."""
+    bench = Bench(f"sqlite:///{folder}/whole.db", folder / "whole", **keys)
+    bench.lane(bench.ledger()).run()
+    bench.storage.close()
+    return bench.rows()
 
 
 def test_a_study_ends_with_every_trial_in_a_terminal_state(bench: Bench) -> None:
@@ -123,59 +144,51 @@ def test_freed_slots_are_filled_at_once(bench: Bench) -> None:
             assert len(answer.trials) >= min(turn.n_free, 12 - n_started) - freed
 
 
-@pytest.mark.parametrize("n_turns", [0, 1, 2, 3, 5, 8, 13, 21])
-def test_a_killed_study_goes_on_exactly_as_it_was(n_turns: int, url: str, tmp_path: Path) -> None:
-    """Killed after any turn and resumed, the study has the same trials as one left alone."""
-    whole = Bench(url, tmp_path / "whole", **TPE)
-    ledger = whole.ledger()
-    whole.lane(ledger).run()
-    expected = whole.rows()
-    whole.storage.close()
-    broken = Bench(
-        f"sqlite:///{tmp_path}/broken.db",
-        tmp_path / "broken",
-        **TPE,
-    )
-    lane = broken.lane(broken.ledger(), every_s=0.0)
-    lane.start()
-    for _ in range(n_turns):
-        lane.turn()
-    broken.storage.records.release(broken.study_id, broken.owner)
-    again = broken.ledger()
-    broken.lane(again, session="s1").run()
-    again.close()
-    assert broken.rows() == expected
-    broken.storage.close()
-    check_history(broken.url, "s", n_trials=40)
-
-
-@pytest.mark.parametrize("n_turns", [1, 3, 6, 14])
-def test_a_stopped_study_goes_on_exactly_as_it_was(n_turns: int, url: str, tmp_path: Path) -> None:
-    """Stopped cleanly after some turns and resumed, the trials are those of one left alone."""
-    whole = Bench(url, tmp_path / "whole", **TPE)
-    whole.lane(whole.ledger()).run()
-    expected = whole.rows()
-    whole.storage.close()
-    broken = Bench(
-        f"sqlite:///{tmp_path}/broken.db",
-        tmp_path / "broken",
-        **TPE,
-    )
-    ledger = broken.ledger()
-    lane = broken.lane(ledger)
-    lane.start()
-    for _ in range(n_turns):
-        lane.turn()
-    ledger.stop("asked to")
-    while lane.turn():
-        pass
+@pytest.mark.parametrize("sampler", ["tpe", "random"])
+@pytest.mark.parametrize("n_turns", [1, 2, 3, 5, 8, 13, 21])
+def test_a_study_killed_again_and_again_is_as_if_it_was_not(
+    n_turns: int, sampler: str, url: str, tmp_path: Path
+) -> None:
+    """Killed after every so many turns and resumed, the study has the trials of one left alone."""
+    keys = trials_of(sampler)
+    expected = undisturbed(tmp_path, **keys)
+    bench = Bench(url, tmp_path / "broken", **keys)
+    for life in count():
+        ledger = bench.ledger()
+        lane = bench.lane(ledger, session=f"s{life}", every_s=0.0)
+        lane.start()
+        if not all(lane.turn() for _ in range(n_turns)) or bench.is_over:
+            break
+        bench.storage.records.release(bench.study_id, bench.owner)
     ledger.close()
-    again = broken.ledger()
-    assert again.resumed is not None
-    broken.lane(again, session="s1").run()
-    again.close()
-    assert broken.rows() == expected
-    broken.storage.close()
+    assert bench.rows() == expected
+    bench.storage.close()
+    check_history(bench.url, "s", n_trials=40)
+
+
+@pytest.mark.parametrize("sampler", ["tpe", "random"])
+@pytest.mark.parametrize("n_turns", [0, 1, 2, 3, 5, 8, 13, 21])
+def test_a_study_stopped_again_and_again_is_as_if_it_was_not(
+    n_turns: int, sampler: str, url: str, tmp_path: Path
+) -> None:
+    """Stopped after every so many turns and resumed, the trials are those of one left alone."""
+    keys = trials_of(sampler)
+    expected = undisturbed(tmp_path, **keys)
+    bench = Bench(url, tmp_path / "broken", **keys)
+    for life in count():
+        ledger = bench.ledger()
+        lane = bench.lane(ledger, session=f"s{life}")
+        lane.start()
+        if not all(lane.turn() for _ in range(n_turns)) or bench.is_over:
+            break
+        ledger.stop("asked to")
+        while lane.turn():
+            pass
+        ledger.close()
+    ledger.close()
+    assert bench.rows() == expected
+    bench.storage.close()
+    check_history(bench.url, "s", n_trials=40)
 
 
 def test_a_late_write_of_a_given_up_attempt_is_refused(bench: Bench) -> None:

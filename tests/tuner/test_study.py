@@ -222,9 +222,11 @@ def test_all_mistakes_of_a_launch_are_told_at_once(url: str) -> None:
     assert not Path(url.removeprefix("sqlite:///")).exists()
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize(
+    ("number", "n"), [(signal.SIGINT, 3), (signal.SIGTERM, 4), (signal.SIGHUP, 5)]
+)
 def test_a_signal_ends_a_study_cleanly_and_it_can_be_resumed(
-    url: str, number: signal.Signals
+    url: str, number: signal.Signals, n: int
 ) -> None:
     """After a signal in the middle, the study is interrupted; resumed, it has all its trials."""
     whole = launch_stub(url, study="whole", trials=30)
@@ -234,13 +236,13 @@ def test_a_signal_ends_a_study_cleanly_and_it_can_be_resumed(
         calls.append(snapshot)
 
     class Interrupting(StubTrainer):
-        """Sends the signal to this process when the third cohort is made."""
+        """Sends the signal to this process when the n-th cohort is made."""
 
         n = 0
 
         def cohort(self, structure: object) -> Any:
             Interrupting.n += 1
-            if Interrupting.n == 3:
+            if Interrupting.n == n:
                 os.kill(os.getpid(), number)
             return super().cohort(structure)
 
