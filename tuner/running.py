@@ -84,11 +84,12 @@ def warm_up(spec: Spec) -> Warmup:
 
 
 def _lane_modules(spec: Spec) -> tuple[str, ...]:
-    """What a lane will import, as far as a spec tells."""
-    if spec.objective is not None:
-        return ("tuner.cluster.lanes", "tuner.function_lane")
-    module = TRAINERS.get(spec.trainer or "", "torch:").partition(":")[0]
-    return ("tuner.cluster.lanes", "tuner.lane", module)
+    """What a lane will import, as far as a spec tells: a function or a class of the caller's may
+    need anything.
+    """
+    if spec.trainer not in TRAINERS:
+        return ("tuner.cluster.lanes",)
+    return ("tuner.cluster.lanes", "tuner.lane", TRAINERS[spec.trainer].partition(":")[0])
 
 
 def run_on_ray(work: Work, warmup: Warmup) -> str | None:

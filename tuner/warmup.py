@@ -41,8 +41,12 @@ class Warmup:
         self._error: BaseException | None = None
 
     def __enter__(self) -> Self:
-        self._thread.start()
-        self._is_up.wait()
+        try:
+            self._thread.start()
+            self._is_up.wait()
+        except BaseException:
+            self._end()
+            raise
         return self
 
     def __exit__(
@@ -51,6 +55,9 @@ class Warmup:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self._end()
+
+    def _end(self) -> None:
         self._is_over.set()
         self._thread.join()
 
@@ -76,10 +83,13 @@ class Warmup:
         except BaseException as error:  # noqa: BLE001 - raised again in the caller's thread
             self._error = error
         self._is_up.set()
-        import_module("tuner.cluster.run")
-        self._is_over.wait()
-        if is_ours:
-            service.stop()
+        try:
+            if self._error is None:
+                import_module("tuner.cluster.run")
+        finally:
+            self._is_over.wait()
+            if is_ours:
+                service.stop()
 
 
 def n_local_cpus() -> int:

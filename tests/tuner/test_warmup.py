@@ -1,0 +1,40 @@
+"""Ray's life around a launch, whatever ends it; no Ray is started here."""
+
+from __future__ import annotations
+
+import _thread
+import time
+
+import pytest
+
+from tuner.cluster import service
+from tuner.errors import TunerError
+from tuner.warmup import Warmup
+
+
+def test_a_start_that_is_interrupted_is_undone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C while Ray starts leaves no Ray behind."""
+    calls = []
+
+    def start(*_arguments: object) -> bool:
+        _thread.interrupt_main()
+        time.sleep(0.1)
+        calls.append("up")
+        return True
+
+    monkeypatch.setattr(service, "start", start)
+    monkeypatch.setattr(service, "stop", lambda: calls.append("down"))
+    with pytest.raises(KeyboardInterrupt), Warmup():
+        calls.append("entered")
+    assert calls == ["up", "down"]
+
+
+def test_a_start_that_fails_says_so_when_ray_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Mistakes of the spec are told first; then what kept Ray from starting."""
+
+    def start(*_arguments: object) -> bool:
+        raise TunerError("ray: cannot start")
+
+    monkeypatch.setattr(service, "start", start)
+    with Warmup() as warmup, pytest.raises(TunerError, match="cannot start"):
+        warmup.room()
