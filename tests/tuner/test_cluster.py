@@ -45,9 +45,20 @@ def launch(url: str, **keys: Any) -> tuner.Study:
     return tuner.launch(StubTrainer, **given)
 
 
-def test_two_lanes_share_a_study(url: str) -> None:
+def test_two_lanes_share_a_study(url: str, tmp_path: Path) -> None:
     """Every trial ends once, and both lanes trained."""
-    study = launch(url, study="s")
+
+    class Sociable(StubTrainer):
+        """Trains nothing before two processes want to."""
+
+        def cohort(self, structure: object) -> Any:
+            (tmp_path / f"{os.getpid()}.lane").touch()
+            patience = time.monotonic() + 60
+            while len(list(tmp_path.glob("*.lane"))) < 2 and time.monotonic() < patience:
+                time.sleep(0.05)
+            return super().cohort(structure)
+
+    study = tuner.launch(Sociable, trials=30, slots=4, lanes=2, storage=url, study="s")
     assert len({lane["lane"] for lane in study.lanes()}) == 2
     assert study.test["epoch"] == 9.0
     check_history(url, "s", n_trials=30)
@@ -171,7 +182,7 @@ def test_a_signal_stops_lanes_and_leaves_a_study_to_resume(url: str) -> None:
     """SIGINT on Ray saves the rows; resumed, the trials are those of a study left alone."""
 
     class Slow(StubTrainer):
-        """A tenth of a second an epoch."""
+        """A twentieth of a second longer an epoch."""
 
         def cohort(self, structure: object) -> Any:
             cohort = super().cohort(structure)

@@ -74,15 +74,6 @@ class Run:
             self.study.tell(trial, value)
 
 
-@pytest.fixture(autouse=True)
-def quiet():
-    """Optuna logs each trial otherwise."""
-    before = optuna.logging.get_verbosity()
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    yield
-    optuna.logging.set_verbosity(before)
-
-
 def is_near(one: dict[str, Any], other: dict[str, Any]) -> bool:
     """Whether two points are equal to rounding."""
     return one.keys() == other.keys() and all(

@@ -36,15 +36,6 @@ FINITE = Space(
 )
 
 
-@pytest.fixture(autouse=True)
-def quiet():
-    """Optuna logs each trial otherwise."""
-    before = optuna.logging.get_verbosity()
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    yield
-    optuna.logging.set_verbosity(before)
-
-
 def value(params):
     """A smooth function of any of the spaces."""
     total = 0.0
