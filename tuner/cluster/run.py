@@ -6,6 +6,7 @@ the ledger decides everything about Optuna's trials.
 
 from __future__ import annotations
 
+import shlex
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -20,6 +21,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from tuner.cluster.lanes import RayLane
 from tuner.cluster.opening import LaneByLane, Opening
+from tuner.cluster.service import has_died, own_node
 from tuner.errors import StorageError, TunerError
 from tuner.messages import Snapshot
 from tuner.signals import Interruptions
@@ -32,6 +34,14 @@ if TYPE_CHECKING:
 POLL_S = 0.25
 LEDGER_TIMEOUT_S = 120.0
 LANES_TIMEOUT_S = 30.0
+
+
+class NodeDiedError(TunerError):
+    """Nobody is left who could close the study; its next owner finds what was committed."""
+
+    def __init__(self, what: str, plan: Plan) -> None:
+        command = f"tuner resume {shlex.quote(plan.study)}"
+        super().__init__(f"{what} died; nothing that was told is lost; go on with: {command}")
 
 
 def run(
@@ -50,6 +60,7 @@ def run(
         StorageError: The database failed; what was acknowledged is in it.
         TunerError: Ray's node or the ledger's process died; the study can be resumed.
     """
+    node = own_node()
     host = _host(url, plan, owner)
     broken: list[Exception] = []
     opening = Opening(plan.n_lanes, must_wait=plan.spec.lanes == "auto")
@@ -60,6 +71,8 @@ def run(
         try:
             lanes.start()
             while lanes.is_alive():
+                if has_died(node):
+                    raise NodeDiedError("ray: its node", plan)
                 _poll(host, (opening.consider, on_progress), lanes.is_alive)
                 lanes.join(POLL_S)
             _poll(host, (on_progress,), lambda: True)
@@ -67,8 +80,10 @@ def run(
                 raise TunerError(f"ray: cannot run lanes: {broken[0]}")
             ray.get(host.close.remote(), timeout=LEDGER_TIMEOUT_S)
         except RayActorError as error:
-            text = f"study '{plan.study}': the ledger's process died ({type(error).__name__})"
-            raise TunerError(f"{text}; go on with: tuner resume") from error
+            what = "ray: its node" if has_died(node) else f"study {plan.study!r}: its ledger"
+            raise NodeDiedError(what, plan) from error
+        except NodeDiedError:
+            raise
         except TunerError as error:
             lanes.join(LANES_TIMEOUT_S)
             if not isinstance(error, StorageError):

@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import psutil
 import ray
 from ray._private import parameter
 from ray._private.node import Node
@@ -31,6 +32,8 @@ _SETTINGS = {
     "RAY_AIR_NEW_OUTPUT": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
 }
+
+_NODE = ("raylet", "gcs_server")
 
 
 @dataclass(frozen=True)
@@ -128,6 +131,22 @@ def _few_processes() -> Iterator[None]:
 
 def _no_api_server(_node: Node, **_options: object) -> None:
     """Takes the place of what starts Ray's dashboard."""
+
+
+def own_node() -> list[psutil.Process]:
+    """What a local Ray of this process cannot be without; empty for a cluster elsewhere."""
+    children = psutil.Process().children()
+    return [process for process in children if process.name() in _NODE]
+
+
+def has_died(node: Sequence[psutil.Process]) -> bool:
+    """Whether a process of the node is gone.
+
+    Ray ends this process without a word, some seconds later, when it notices.
+    """
+    return any(
+        not process.is_running() or process.status() == psutil.STATUS_ZOMBIE for process in node
+    )
 
 
 def stop() -> None:

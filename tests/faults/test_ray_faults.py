@@ -1,0 +1,230 @@
+"""Studies on Ray outlive stopped lanes, company in their database, dead nodes and dead drivers."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import optuna
+import psutil
+import pytest
+from crashes import trials_of
+from history import check_history
+from servers import Server
+from stubs import StubTrainer
+
+import tuner
+from tuner.errors import StudyNotFoundError
+from tuner.warmup import Warmup
+
+PATIENCE_S = 120.0
+
+OUTSIDER = """
+import json, sys
+import optuna
+
+url, folder, name = sys.argv[1:]
+optuna.logging.set_verbosity(optuna.logging.ERROR)
+study = optuna.load_study(study_name="s", storage=url)
+open(f"{folder}/{name}.ready", "w").close()
+told = {}
+for n in range(6):
+    study.enqueue_trial({"x": 0.5, "kind": "a"}, user_attrs={"from": name})
+    trial = study.ask()
+    value = trial.suggest_float("x", -1.0, 1.0) ** 2 + n
+    trial.suggest_categorical("kind", ["a", "b"])
+    trial.set_user_attr("told by", name)
+    try:
+        study.tell(trial, value)
+        told[trial.number] = value
+    except ValueError as error:
+        # On SQLite Optuna takes a waiting trial that another process took a moment before.
+        assert "sqlite" in url and "Cannot tell a" in str(error)
+    study.set_user_attr(f"{name} {n}", n)
+print(json.dumps(told))
+"""
+
+
+@pytest.fixture(scope="module")
+def local_ray() -> Iterator[None]:
+    """A local Ray for eight lanes."""
+    with Warmup(None, n_cpus=8) as warmup:
+        warmup.room()
+        yield
+
+
+def wait_until(is_so: Callable[[], bool]) -> None:
+    """Returns once it is so."""
+    until = time.monotonic() + PATIENCE_S
+    while not is_so():
+        assert time.monotonic() < until
+        time.sleep(0.1)
+
+
+@pytest.mark.usefixtures("local_ray")
+def test_a_lane_that_was_stopped_past_its_lease_changes_nothing(url: str, tmp_path: Path) -> None:
+    """Stopped, given up and continued, a lane's late report is refused and its process replaced."""
+
+    class Marked(StubTrainer):
+        """Says which process it trains in."""
+
+        def cohort(self, structure: object) -> Any:
+            (tmp_path / f"{os.getpid()}.lane").touch()
+            wait_until(lambda: len(list(tmp_path.glob("*.lane"))) >= 2)
+            return super().cohort(structure)
+
+    stopped: list[int] = []
+    given_up: list[str] = []
+
+    def watch(snapshot: Any) -> None:
+        if not stopped and snapshot.n_complete:
+            stopped.append(int(min(tmp_path.glob("*.lane")).stem))
+            os.kill(stopped[0], signal.SIGSTOP)
+        new = [event for event in snapshot.events if "lease ran out" in event]
+        if new and not given_up:
+            os.kill(stopped[0], signal.SIGCONT)
+        given_up.extend(new)
+
+    keys = {"trials": 400, "slots": 3, "storage": url, "sampler": {"name": "random"}}
+    study = tuner.launch(Marked, study="s", lanes=2, lease_s=2.0, on_progress=watch, **keys)
+    assert given_up
+    assert sum(lane.get("lost", 0) for lane in study.lanes()) >= 1
+    assert study.counts["FAIL"] == 0
+    check_history(url, "s", n_trials=400)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def shared_url(request: pytest.FixtureRequest) -> str:
+    """An empty database that many processes use."""
+    if request.param == "sqlite":
+        return str(request.getfixturevalue("url"))
+    server: Server = request.getfixturevalue("server")
+    return server.new_database()
+
+
+@pytest.mark.usefixtures("local_ray")
+def test_eight_lanes_and_two_strangers_share_a_study(shared_url: str, tmp_path: Path) -> None:
+    """Plain Optuna processes enqueue, tell and annotate meanwhile; nobody loses anything."""
+
+    class Sociable(StubTrainer):
+        """Trains nothing before both strangers are there."""
+
+        def cohort(self, structure: object) -> Any:
+            wait_until(lambda: len(list(tmp_path.glob("*.ready"))) == 2)
+            return super().cohort(structure)
+
+    strangers: list[subprocess.Popen[str]] = []
+
+    def invite(_snapshot: Any) -> None:
+        if not strangers:
+            strangers.extend(
+                subprocess.Popen(
+                    [sys.executable, "-c", OUTSIDER, shared_url, str(tmp_path), name],
+                    stdout=subprocess.PIPE,
+                    text=True,
+                )
+                for name in ("ann", "ben")
+            )
+
+    keys: dict[str, Any] = {"slots": 2, "lanes": 8, "cpus_per_lane": 1}
+    keys |= {"storage": shared_url, "sampler": {"name": "random"}}
+    tuner.launch(Sociable, study="s", trials=80, on_progress=invite, **keys)
+    answers = [stranger.communicate(timeout=PATIENCE_S)[0] for stranger in strangers]
+    assert [stranger.returncode for stranger in strangers] == [0, 0]
+    check_history(shared_url, "s", n_trials=80)
+    study = tuner.load("s", storage=shared_url)
+    trials = {trial.number: trial for trial in study.optuna.trials}
+    told = {int(n): v for answer in answers for n, v in json.loads(answer).items()}
+    assert len(told) >= 8
+    for number, value in told.items():
+        assert trials[number].state == optuna.trial.TrialState.COMPLETE
+        assert trials[number].value == value
+        assert trials[number].user_attrs["told by"] in {"ann", "ben"}
+    assert {f"{name} {n}" for name in ("ann", "ben") for n in range(6)} <= set(
+        study.optuna.user_attrs
+    )
+
+
+def start(url: str, *words: str) -> subprocess.Popen[str]:
+    """A command of the tuner on Ray, in a process of its own."""
+    command = [sys.executable, "-m", "tuner", *words, "--storage", url]
+    return subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+
+
+LAUNCH = ("launch", "--trainer", "mlp", "--data", "iris", "--study", "s", "--lanes", "1",
+          "--slots", "4", "--seed", "3", "--sampler", "random")  # fmt: skip
+
+
+def n_ended(url: str) -> int:
+    """Trials of the study that have ended so far."""
+    try:
+        counts = tuner.load("s", storage=url).counts
+    except (StudyNotFoundError, tuner.TunerError):
+        return 0
+    return sum(n for state, n in counts.items() if state not in {"RUNNING", "WAITING"})
+
+
+def check_gone(processes: list[psutil.Process]) -> None:
+    """I11: nothing of the run is left."""
+    wait_until(lambda: not any(_is_there(process) for process in processes))
+
+
+def _is_there(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def test_a_study_outlives_its_node_and_its_driver(url: str, tmp_path: Path) -> None:
+    """Ray's node dies: one line says how to go on. The driver dies: the same command goes on."""
+    n_trials = "120"
+    first = start(url, *LAUNCH, "--trials", n_trials)
+    wait_until(lambda: n_ended(url) > 3 or first.poll() is not None)
+    processes = psutil.Process(first.pid).children(recursive=True)
+    next(process for process in processes if process.name() == "raylet").kill()
+    _, said = first.communicate(timeout=PATIENCE_S)
+    assert first.returncode == 1
+    line = "ray: its node died; nothing that was told is lost; go on with: tuner resume s"
+    assert said.splitlines()[-1] == line
+    check_gone(processes)
+    before = n_ended(url)
+    second = start(url, *LAUNCH, "--trials", n_trials)
+    wait_until(lambda: n_ended(url) > before)
+    processes = psutil.Process(second.pid).children(recursive=True)
+    second.kill()
+    second.communicate()
+    check_gone(processes)
+    assert tuner.load("s", storage=url).state == "interrupted"
+    study = tuner.load("s", storage=url).resume(inline=True)
+    check_history(url, "s", n_trials=120)
+    whole = f"sqlite:///{tmp_path}/whole.db"
+    tuner.launch("mlp", data="iris", study="s", slots=4, seed=3, sampler={"name": "random"},
+                 trials=120, storage=whole, inline=True)  # fmt: skip
+    assert trials_of(url) == trials_of(whole), "I10"
+    assert study.state == "finished"
+
+
+@pytest.mark.slow
+def test_a_driver_killed_again_and_again_loses_nothing(url: str) -> None:
+    """SIGKILL at 20 random moments, each time resumed: the same total, and no zombie."""
+    rng = random.Random(0)
+    words: tuple[str, ...] = (*LAUNCH, "--trials", "3000")
+    for _ in range(20):
+        process = start(url, *words)
+        words = ("resume", "s")
+        time.sleep(rng.uniform(2.0, 20.0))
+        children = psutil.Process(process.pid).children(recursive=True)
+        process.kill()
+        process.communicate()
+        check_gone(children)
+    tuner.load("s", storage=url).resume(inline=True)
+    check_history(url, "s", n_trials=3000)
