@@ -44,7 +44,11 @@ def own_server() -> Iterator[Server]:
 
 
 @pytest.fixture
-def server(own_server: Server) -> Server:
-    """A PostgreSQL that a test may hurt; it runs, whatever the last test did to it."""
+def server(own_server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Server:
+    """A PostgreSQL that a test may hurt; it runs, whatever the last test did to it.
+
+    Files of a study in it are in a folder of the test, the current one.
+    """
+    monkeypatch.chdir(tmp_path)
     own_server.start()
     return own_server

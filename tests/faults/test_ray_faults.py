@@ -135,7 +135,7 @@ def test_eight_lanes_and_two_strangers_share_a_study(shared_url: str, tmp_path: 
             )
 
     keys: dict[str, Any] = {"slots": 2, "lanes": 8, "cpus_per_lane": 1}
-    keys |= {"storage": shared_url, "sampler": {"name": "random"}}
+    keys |= {"storage": shared_url, "sampler": {"name": "random"}, "artifacts": str(tmp_path)}
     tuner.launch(Sociable, study="s", trials=80, on_progress=invite, **keys)
     answers = [stranger.communicate(timeout=PATIENCE_S)[0] for stranger in strangers]
     assert [stranger.returncode for stranger in strangers] == [0, 0]
