@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from search_spaces import Categorical, Float, Space
-from trials.contract import Objective, Progress, Row, RowState
+from trials.contract import Finding, Objective, Progress, Row, RowState
 from trials.data import DataError, Dataset
 from tuner.messages import Answer, LaneInfo, Slots, Turn, Welcome
 
@@ -23,8 +23,16 @@ def curve(params: Mapping[str, Any], seed: int, epoch: int) -> float:
     return float(params["x"] ** 2 + 1.0 / epoch + noise)
 
 
+def findings(params: Mapping[str, Any], epoch: int) -> tuple[Finding, ...]:
+    """Trials of some kinds are odd from epoch 2 on, or hopeless from epoch 3 on."""
+    seen = {"odd": params["kind"] in {"odd", "ill"} and epoch >= 2}
+    seen["ill"] = params["kind"] == "ill" and epoch >= 3
+    kinds = [kind for kind, is_seen in seen.items() if is_seen]
+    return tuple(Finding(kind, f"{kind} at {epoch}", kind == "ill") for kind in kinds)
+
+
 class StubCohort:
-    """Rows whose loss is `curve`; `sick` values of x misbehave."""
+    """Rows whose loss is `curve`; some kinds misbehave."""
 
     def __init__(self) -> None:
         self.rows: dict[int, Row] = {}
@@ -56,7 +64,9 @@ class StubCohort:
             loss = curve(row.params, row.seed, self.epochs[key])
             if row.params.get("kind") == "nan" and self.epochs[key] == 2:
                 loss = float("nan")
-            progress.append(Progress(key, self.epochs[key], {"loss": loss, "gain": -loss}))
+            found = findings(row.params, self.epochs[key])
+            metrics = {"loss": loss, "gain": -loss}
+            progress.append(Progress(key, self.epochs[key], metrics, found))
         return progress
 
     def evict(self, keys: Collection[int]) -> None:
@@ -92,7 +102,9 @@ class StubTrainer:
 
     @property
     def domain(self) -> Space:
-        return Space(x=Float(-10.0, 10.0), kind=Categorical(["a", "b", "nan", "boom"]))
+        return Space(
+            x=Float(-10.0, 10.0), kind=Categorical(["a", "b", "nan", "boom", "odd", "ill"])
+        )
 
     def structure(self, params: Mapping[str, Any]) -> str:
         return str(params.get("kind"))

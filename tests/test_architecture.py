@@ -166,6 +166,15 @@ def test_libraries_stay_in_their_rooms(package: str, rooms: tuple[str, ...]) -> 
     assert not {name for name in importers if not any(within(name, room) for room in rooms)}
 
 
+def test_nothing_is_unpickled() -> None:
+    """What others can write, a database, a file, a spec, is never loaded as code."""
+    modules = {"pickle", "cloudpickle", "dill", "joblib", "marshal", "shelve"}
+    assert not {name for name, found in IMPORTS.items() if found & modules}
+    calls = ("torch.load(", "allow_pickle=True", "yaml.load(", "yaml.unsafe_load(", "read_pickle(")
+    texts = {name: path.read_text(encoding="utf-8") for name, path in MODULES.items()}
+    assert not [(name, call) for name, text in texts.items() for call in calls if call in text]
+
+
 def test_optuna_in_spaces_and_trials_is_narrow() -> None:
     """Spaces know Optuna's distributions; of the trials, one file knows its trial."""
     for name, found in IMPORTS.items():

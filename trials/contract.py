@@ -9,7 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeAlias
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    ClassVar,
+    Literal,
+    Protocol,
+    TypeAlias,
+    runtime_checkable,
+)
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -24,11 +32,27 @@ RowState: TypeAlias = "dict[str, Tensor]"
 
 @dataclass(frozen=True)
 class Objective:
-    """A figure that a trainer reports after every epoch and that a study may optimise."""
+    """A figure that a trainer reports after every epoch and that a study may optimise.
+
+    Attributes:
+        name: As in the spec.
+        direction: In which it is good.
+        unit: Of the figure.
+        is_timed: A clock measures it: no other run has quite the same figure.
+    """
 
     name: str
     direction: Direction
     unit: str = ""
+    is_timed: bool = False
+
+
+def costs(values: Sequence[float], directions: Sequence[Direction]) -> tuple[float, ...]:
+    """`values` so that less is better; of two tuples the lesser is better by the first objective
+    in which they differ.
+    """
+    pairs = zip(values, directions, strict=True)
+    return tuple(-value if direction == "maximize" else value for value, direction in pairs)
 
 
 @dataclass(frozen=True)
@@ -49,19 +73,38 @@ class Row:
 
 
 @dataclass(frozen=True)
+class Finding:
+    """What a trainer recognised in a row's training, told to the study with the epoch.
+
+    Attributes:
+        kind: A short name, the same for every trial that it shows in, such as "mode collapse".
+        text: What was seen, with its figures: a sentence for people.
+        is_hopeless: Training on cannot mend it; the tuner ends the trial with the kind as reason.
+    """
+
+    kind: str
+    text: str
+    is_hopeless: bool = False
+
+
+@dataclass(frozen=True)
 class Progress:
     """What one row measured at the end of an epoch.
 
     Attributes:
         key: The row.
         epoch: Epochs the row has completed, from 1.
-        metrics: Every objective of the trainer by name, and any further figures. Values may be
-            non-finite; the row is then not advanced usefully again and the tuner ends it.
+        metrics: Every objective of the trainer by name, but those of `Measuring` that nobody
+            asked for, and any further figures. Values may be non-finite; the row is then not
+            advanced usefully again and the tuner ends it.
+        findings: What shows at the end of this epoch; a kind may be told again, the study keeps
+            its first epoch. A function of the row's own history, also after a checkpoint.
     """
 
     key: int
     epoch: int
     metrics: Mapping[str, float]
+    findings: tuple[Finding, ...] = ()
 
 
 class Cohort(Protocol):
@@ -135,3 +178,40 @@ class Trainer(Protocol):
 
     def test(self, state: RowState, params: Mapping[str, Any]) -> dict[str, float]:
         """Figures on the test part, to be looked at once, for the best trial."""
+
+
+@runtime_checkable
+class Measuring(Protocol):
+    """A trainer that measures some of its objectives only where they are asked for.
+
+    They cost time in every epoch, or room in the study database.
+    """
+
+    def measure(self, names: Collection[str]) -> None:
+        """Cohorts that are made from now on report the objectives of these names too.
+
+        Raises:
+            trials.data.DataError: The data has not what one of them needs.
+        """
+
+
+def ask_for(trainer: Trainer, objectives: Collection[Objective]) -> None:
+    """`trainer` measures these of its objectives from now on, and perhaps others.
+
+    Raises:
+        trials.data.DataError: The data has not what one of them needs.
+    """
+    if isinstance(trainer, Measuring):
+        trainer.measure([objective.name for objective in objectives])
+
+
+@runtime_checkable
+class Generative(Trainer, Protocol):
+    """A trainer whose models make samples like the data."""
+
+    def samples(self, state: RowState, params: Mapping[str, Any]) -> Tensor:
+        """What the row's model makes of one fixed latent batch, the same for every row and epoch.
+
+        Returns:
+            In the unit of the data, on the CPU, shape (N, *shape of a sample).
+        """

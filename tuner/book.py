@@ -49,6 +49,7 @@ class Ticket:
         predecessor: Token of the attempt before.
         checkpoint: File to go on from, written at `start_epoch`.
         prune_reason: What the pruner said when a function was told to stop.
+        findings: What its trainer recognised, as `tuner.findings` stores it.
     """
 
     trial_id: int
@@ -65,6 +66,7 @@ class Ticket:
     checkpoint: str | None = None
     start_epoch: int = 0
     prune_reason: str | None = None
+    findings: list[dict[str, Any]] = field(default_factory=list)
 
 
 class Book:

@@ -16,6 +16,7 @@ from typing import Any
 from pydantic import BaseModel
 
 NAME_END = 512
+_SERIES = ("window", "horizon")
 _HIDDEN = frozenset({"Cc", "Cs", "Zl", "Zp"})
 
 
@@ -134,6 +135,10 @@ def data_source(value: Any) -> Any:
         return _or_null(value, "must be a name, a file, or keys with values")
     if sum(value.get(key) is not None for key in ("name", "file", "idx")) != 1:
         raise ValueError("must have exactly one of name, file, idx")
+    if value.get("time") is not None and value.get("file") is None:
+        raise ValueError("must have a file, whose column time is")
+    if value.get("time") is None and any(value.get(key) is not None for key in _SERIES):
+        raise ValueError("must have time, the column of times, with window or horizon")
     return dict(value)
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable
+from typing import Self
 
 
 class TunerError(Exception):
@@ -33,6 +35,16 @@ class StorageError(TunerError):
     """The study database cannot be used: locked, read-only, corrupt, unreachable, too new."""
 
     exit_code = 3
+
+
+class UnwritableError(TunerError):
+    """The disk does not take a file of the study."""
+
+    @classmethod
+    def of(cls, study: str, path: str, reason: str) -> Self:
+        """The error about a file of a study, which says how to go on."""
+        hint = f"the study goes on when you run: tuner resume {shlex.quote(study)}"
+        return cls(f"{path}: cannot be written ({reason}); {hint}")
 
 
 class AttemptGivenUpError(TunerError):

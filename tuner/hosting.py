@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from trials.contract import Progress, Row
+from trials.contract import Progress, Row, costs
 from trials.state_file import best_beside, read_state, write_state
 from tuner.messages import Assignment, Failure, Report, Saved, Verdict
 
@@ -34,12 +34,13 @@ class Keeping:
     Attributes:
         folder: Where checkpoints go, one or two files a trial.
         every_s: Seconds between checkpoints of all rows.
-        best_of: The objective whose best epoch is the trial's value, or None when its last is.
+        best_of: The objectives whose best epoch is the trial's value, in the order in which they
+            count; empty where its last epoch is.
     """
 
     folder: Path
     every_s: float
-    best_of: tuple[str, Direction] | None = None
+    best_of: tuple[tuple[str, Direction], ...] = ()
 
 
 @dataclass
@@ -49,7 +50,7 @@ class Hosted:
     assignment: Assignment
     home: Hashable
     epoch: int
-    best: float | None = None
+    best: tuple[float, ...] | None = None
 
     @property
     def is_at_last_epoch(self) -> bool:
@@ -123,8 +124,9 @@ class Rows:
                 row = self._rows[progress.key]
                 row.epoch = progress.epoch
                 self._note_best(row, progress, self._cohorts[row.home])
-                token = row.assignment.token
-                reports.append(Report(progress.key, token, progress.epoch, progress.metrics))
+                token, metrics = row.assignment.token, progress.metrics
+                findings = progress.findings
+                reports.append(Report(progress.key, token, progress.epoch, metrics, findings))
                 if progress.epoch >= row.assignment.epochs:
                     self._set_aside(row)
         return reports
@@ -154,7 +156,7 @@ class Rows:
                 continue
             path = self._keeping.folder / f"{key}-{row.epoch}.safetensors"
             write_state(path, self._cohorts[row.home].save(key))
-            if self._keeping.best_of is not None and key in self._kept:
+            if self._keeping.best_of and key in self._kept:
                 write_state(best_beside(path), self._kept[key])
             saved.append(Saved(key, row.assignment.token, row.epoch, str(path)))
         return saved
@@ -275,20 +277,22 @@ class Rows:
 
     def _note_best(self, row: Hosted, progress: Progress, cohort: Cohort) -> None:
         """Holds on to the state of the epoch that is the trial's value so far."""
-        if self._keeping.best_of is None:
+        if not self._keeping.best_of:
             return
-        name, direction = self._keeping.best_of
-        value = progress.metrics[name]
-        sign = 1 if direction == "minimize" else -1
-        if row.best is None or sign * value < sign * row.best:
-            row.best = value
+        values = tuple(progress.metrics[name] for name, _ in self._keeping.best_of)
+        if row.best is None or self._costs(values) < self._costs(row.best):
+            row.best = values
             self._kept[progress.key] = cohort.save(progress.key)
+
+    def _costs(self, values: tuple[float, ...]) -> tuple[float, ...]:
+        directions = [direction for _, direction in self._keeping.best_of]
+        return costs(values, directions)
 
     def _set_aside(self, row: Hosted, *, is_kept: bool = True) -> None:
         """The row leaves its cohort; its state waits for the verdict on its weights."""
         key = row.assignment.trial_id
         cohort = self._cohorts[row.home]
-        if is_kept and self._keeping.best_of is None:
+        if is_kept and not self._keeping.best_of:
             self._kept[key] = cohort.save(key)
         cohort.evict([key])
         if not cohort.keys:
@@ -301,10 +305,18 @@ class Rows:
 
 
 def _startable(assignment: Assignment) -> Assignment:
-    """The assignment, from the start where its checkpoint is not to be had."""
-    if assignment.checkpoint is None or Path(assignment.checkpoint).exists():
+    """The assignment, from the start where its checkpoint is missing or damaged."""
+    if assignment.checkpoint is None:
         return assignment
-    return replace(assignment, checkpoint=None, start_epoch=0, best=None)
+    path = Path(assignment.checkpoint)
+    try:
+        read_state(path)
+        if best_beside(path).exists():
+            read_state(best_beside(path))
+    except OSError as error:
+        _log.warning("trial %d starts anew: %s", assignment.number, error)
+        return replace(assignment, checkpoint=None, start_epoch=0, best=None)
+    return assignment
 
 
 def _row(assignment: Assignment) -> Row:

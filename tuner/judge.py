@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from optuna.trial import TrialState
 
+from trials.contract import costs
 from trials.state_file import remove_checkpoint
+from tuner.findings import FINDINGS, with_new
 from tuner.keeper import Keeper
 from tuner.messages import Failure, Report, Result, Turn, Verdict
 from tuner.storage import Decision
@@ -20,14 +22,14 @@ if TYPE_CHECKING:
     import optuna
     from optuna.trial import FrozenTrial
 
-    from tuner.algorithms import Pruner
+    from tuner.algorithms import StudyPruner
     from tuner.book import Book, Ticket
     from tuner.budget import Budget
     from tuner.plan import Plan
     from tuner.storage import Storage
 
 REASON = "reason"
-"""Trial attribute: why it failed, in one word or two."""
+"""Trial attribute: why it failed, or was found hopeless, in one word or two."""
 
 ERROR = "error"
 """Trial attribute: the traceback or sentence behind a failure."""
@@ -45,7 +47,7 @@ class Judge:
         study: optuna.Study,
         book: Book,
         budget: Budget,
-        pruner: Pruner,
+        pruner: StudyPruner,
         plan: Plan,
     ) -> None:
         self._storage = storage
@@ -136,9 +138,8 @@ class Judge:
     def restore(self, ticket: Ticket, trial: FrozenTrial) -> None:
         """Learns an own trial that an earlier owner of the study ran, in order of number."""
         self._budget.n_trials += 1
-        if len(self._signs) == 1:
-            for epoch, values in sorted(ticket.values.items()):
-                self._pruner.observe(trial.number, epoch, values[0])
+        for epoch, values in sorted(ticket.values.items()):
+            self._pruner.observe(trial.number, epoch, values)
         if trial.state == TrialState.COMPLETE:
             self._note_complete(ticket, tuple(trial.values))
         elif trial.state.is_finished():
@@ -146,10 +147,10 @@ class Judge:
         if trial.state.is_finished():
             self._pruner.finish(trial.number, trial.state.name)
 
-    def best_until(self, ticket: Ticket, epoch: int) -> float | None:
-        """The best first objective up to `epoch`, or None before the first."""
-        costs = [self._signs[0] * v[0] for e, v in ticket.values.items() if e <= epoch]
-        return self._signs[0] * min(costs) if costs else None
+    def best_until(self, ticket: Ticket, epoch: int) -> tuple[float, ...] | None:
+        """The values of the best epoch up to `epoch`, or None before the first."""
+        known = [values for e, values in ticket.values.items() if e <= epoch]
+        return min(known, key=self._costs) if known else None
 
     def _return(self, tokens: Sequence[int]) -> None:
         """Trials that a lane has no memory for wait for another attempt; none is charged."""
@@ -172,10 +173,14 @@ class Judge:
                 self.fail(ticket, "non-finite", text)
                 return Verdict(report.trial_id, report.token, "stop")
         ticket.values[report.epoch] = values
+        found = with_new(ticket.findings, report.epoch, report.findings)
+        if len(found) > len(ticket.findings):
+            ticket.findings = found
+            self._storage.set_trial_user_attr(ticket.trial_id, FINDINGS, found)
         if len(values) == 1:
-            trial_id, epoch = report.trial_id, report.epoch
-            self._storage.set_trial_intermediate_value(trial_id, epoch, values[0])
-            self._pruner.observe(ticket.number, epoch, values[0])
+            # Samplers of several objectives cannot read such values: theirs are metrics alone.
+            self._storage.set_trial_intermediate_value(ticket.trial_id, report.epoch, values[0])
+        self._pruner.observe(ticket.number, report.epoch, values)
         return None
 
     def _decide(self, report: Report) -> Verdict | None:
@@ -184,23 +189,35 @@ class Judge:
         assert ticket is not None
         if report.epoch >= self._plan.epochs:
             return self._complete(ticket, self._value(ticket))
-        if len(self._signs) > 1:
-            return None
-        value = ticket.values[report.epoch][0]
-        decision = self._pruner.decide(ticket.number, report.epoch, value)
+        hopeless = next((found.kind for found in report.findings if found.is_hopeless), None)
+        if hopeless is not None and self._plan.spec.stop_hopeless:
+            self._storage.set_trial_user_attr(ticket.trial_id, REASON, hopeless)
+            self._note(ticket, report.token, "pruned", None, hopeless, report.epoch)
+            return self._pruned(ticket, hopeless)
+        values = ticket.values[report.epoch]
+        decision = self._pruner.decide(ticket.number, report.epoch, values)
         if decision.rung is not None:
             action = "pruned" if decision.prune else "kept"
             self._note(ticket, report.token, action, decision.rung, decision.reason, report.epoch)
-        if not decision.prune:
-            return None
-        self._end(ticket, TrialState.PRUNED, None, "pruned", decision.reason, None)
-        return Verdict(report.trial_id, report.token, "stop")
+        return self._pruned(ticket, decision.reason) if decision.prune else None
+
+    def _pruned(self, ticket: Ticket, reason: str) -> Verdict:
+        assert ticket.token is not None
+        verdict = Verdict(ticket.trial_id, ticket.token, "stop")
+        self._end(ticket, TrialState.PRUNED, None, "pruned", reason, None)
+        return verdict
 
     def _value(self, ticket: Ticket) -> tuple[float, ...]:
-        """The trial's values: those of its last epoch, or of its best by the first objective."""
+        """The trial's values: those of its last epoch, or of its best one.
+
+        Of several objectives the first decides which is best, and among equals the next.
+        """
         if self._plan.spec.value == "last":
             return ticket.values[max(ticket.values)]
-        return min(ticket.values.values(), key=lambda values: self._signs[0] * values[0])
+        return min(ticket.values.values(), key=self._costs)
+
+    def _costs(self, values: tuple[float, ...]) -> tuple[float, ...]:
+        return costs(values, [objective.direction for objective in self._plan.objectives])
 
     def _returned(self, result: Result) -> None:
         ticket = self._book.find(result.token)

@@ -14,7 +14,7 @@ from tuner.messages import LaneInfo, Slots
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from trials.contract import Trainer
+    from trials.contract import Objective, Trainer
     from trials.data import Dataset
     from trials.function import TrialObjective
     from tuner.function_lane import FunctionLane
@@ -29,6 +29,7 @@ class LaneJob:
         trainer: The trainer's class, or None for a function.
         data: What the trainer trains on; it travels with the job, so no other node need see files.
         objective: The function, or None for a trainer.
+        objectives: That the trainer is asked for; what else it measures without cost, it reports.
         n_objectives: Values that a function returns.
         n_slots: Rows to train at once, or the most where `probe` is given; 1 for a function.
         probe: Parameters of some trials, to measure how many rows pay; empty where that is known.
@@ -47,6 +48,7 @@ class LaneJob:
     keeping: Keeping
     n_threads: int = 1
     gpu_share: float = 0.0
+    objectives: tuple[Objective, ...] = ()
     probe: tuple[Mapping[str, Any], ...] = ()
     n_neighbours: int = 1
 
@@ -59,13 +61,16 @@ class LaneJob:
             return FunctionLane(info, self.objective, self.n_objectives, connection)
         import torch
 
+        from trials.contract import ask_for
         from tuner.lane import Lane
 
         torch.set_num_threads(self.n_threads)
         device = "cuda" if self.gpu_share and torch.cuda.is_available() else "cpu"
         name = torch.cuda.get_device_name() if device == "cuda" else "cpu"
         info = self._info(lane, name, self._slots(device))
-        return Lane(info, self._trainer(self.data, device), connection, self.keeping)
+        trainer = self._trainer(self.data, device)
+        ask_for(trainer, self.objectives)
+        return Lane(info, trainer, connection, self.keeping)
 
     def _trainer(self, data: Dataset | None, device: str) -> Trainer:
         assert self.trainer is not None

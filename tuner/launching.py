@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import shlex
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,9 +14,10 @@ from optuna.study import StudyDirection
 
 from tuner import running
 from tuner.environment import environment
-from tuner.errors import StudyExistsError, StudyNotFoundError, TunerError
+from tuner.errors import StudyExistsError, StudyNotFoundError, UnwritableError
 from tuner.plan import weights_file
 from tuner.retraining import trained_state
+from tuner.sample_taking import take_samples
 from tuner.spec import difference
 from tuner.storage import open_storage, this_process
 from tuner.wording import unknown
@@ -97,8 +97,12 @@ def begin(
             interrupted = running.run_on_ray(work, warmup)
         if interrupted is None:
             _test_best(work)
+            store = artifacts_folder(spec.storage, spec.artifacts)
+            take_samples(storage, begun.study_id, resolved, store)
     except OSError as error:
-        raise _unwritable(begun.name, error) from error
+        if error.filename is None:
+            raise
+        raise UnwritableError.of(begun.name, error.filename, str(error.strerror)) from error
     finally:
         _running.discard(owner.token)
         storage.records.release(begun.study_id, owner)
@@ -134,14 +138,6 @@ def _was_left(holder: Owner, owner: Owner) -> bool:
         owner.process_start,
     )
     return is_same and holder.host == owner.host and holder.token not in _running
-
-
-def _unwritable(study: str, error: OSError) -> TunerError:
-    """A checkpoint or weights that the disk does not take; other errors stay as they are."""
-    if error.filename is None:
-        raise error
-    hint = f"the study goes on when you run: tuner resume {shlex.quote(study)}"
-    return TunerError(f"{error.filename}: cannot be written ({error.strerror}); {hint}")
 
 
 def describe_owner(owner: Owner) -> str:

@@ -14,7 +14,13 @@ from typing import TYPE_CHECKING
 import optuna
 
 from tuner.activity import ActivityLog, Spent
-from tuner.algorithms import is_exhausted, make_pruner, make_sampler, reseed
+from tuner.algorithms import (
+    is_exhausted,
+    make_pruner,
+    make_sampler,
+    make_study_pruner,
+    reseed,
+)
 from tuner.asking import Asker
 from tuner.book import Book, LaneEntry, Ticket
 from tuner.budget import Budget
@@ -98,7 +104,8 @@ class Ledger:
         )
         self._book = Book()
         pruner = make_pruner(plan.pruner, plan.objectives, plan.epochs, plan.spec.seed)
-        self._judge = Judge(storage, self._study, self._book, self._budget, pruner, plan)
+        judging = make_study_pruner(plan.pruner, plan.objectives, plan.epochs, pruner)
+        self._judge = Judge(storage, self._study, self._book, self._budget, judging, plan)
         recovered = recover(storage, plan, self._book, self._judge)
         self._pending = recovered.pending
         self._n_before = recovered.n_finished

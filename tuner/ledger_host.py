@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tuner.errors import AttemptGivenUpError, StorageError, TunerError
+from tuner.errors import AttemptGivenUpError, StorageError, TunerError, UnwritableError
 from tuner.messages import Answer, LaneInfo, Snapshot, Turn, Welcome
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ class LedgerHost:
         if self._storage.records.claim(plan.study_id, owner, lease_s=lease_s) is not None:
             raise TunerError(f"study {plan.study!r}: another process has taken it over")
         self._ledger = Ledger(self._storage, plan, owner)
+        self._study = plan.study
         self._fatal: TunerError | None = None
 
     def join(self, info: LaneInfo) -> Welcome:
@@ -64,6 +65,10 @@ class LedgerHost:
     def lane_failed(self, lane: int, error: str) -> None:
         """A lane could not even start; without lanes the study cannot go on."""
         self._fatal = TunerError(f"lane {lane}: cannot start: {error}")
+
+    def unwritable(self, path: str, reason: str) -> None:
+        """A lane cannot write a file of the study; a restarted one could not either."""
+        self._fatal = UnwritableError.of(self._study, path, reason)
 
     def tick(self) -> Snapshot:
         """As `Ledger.tick`; raises what ended the study."""

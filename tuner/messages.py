@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from trials.contract import Finding
+
 Outcome = Literal["complete", "pruned", "failed", "lost", "interrupted"]
 
 AnswerState = Literal["go", "wait", "save", "done"]
@@ -29,7 +31,7 @@ class Assignment:
         start_epoch: Epochs done in `checkpoint`.
         known_epochs: Epochs whose values the ledger has; the lane trains the row up to there
             before its first exchange, so that a resumed study goes on exactly as it was.
-        best: Best value up to `start_epoch`, where a trial's value is that of its best epoch.
+        best: Values of the best epoch up to `start_epoch`, where they may be the trial's.
     """
 
     trial_id: int
@@ -41,7 +43,7 @@ class Assignment:
     checkpoint: str | None = None
     start_epoch: int = 0
     known_epochs: int = 0
-    best: float | None = None
+    best: tuple[float, ...] | None = None
 
     @property
     def epochs_done(self) -> int:
@@ -51,12 +53,13 @@ class Assignment:
 
 @dataclass(frozen=True)
 class Report:
-    """What one attempt measured at one epoch (or step of a function)."""
+    """What one attempt measured at one epoch (or step of a function), and what showed there."""
 
     trial_id: int
     token: int
     epoch: int
     metrics: Mapping[str, float]
+    findings: tuple[Finding, ...] = ()
 
 
 @dataclass(frozen=True)

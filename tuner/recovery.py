@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from optuna.trial import FrozenTrial
 
 from trials.state_file import best_beside
 from tuner.book import Book, Ticket
+from tuner.findings import found_in
 
 if TYPE_CHECKING:
     from tuner.judge import Judge
@@ -54,7 +56,8 @@ def recover(storage: Storage, plan: Plan, book: Book, judge: Judge) -> Recovered
     n_finished = 0
     with storage.unit():
         for trial in own:
-            ticket = _ticket(trial, attempts[trial._trial_id], figures[trial._trial_id])
+            ticket = _ticket(trial, attempts[trial._trial_id], plan.checkpoints)
+            ticket.values = figures[trial._trial_id]
             judge.restore(ticket, trial)
             if trial.state.is_finished():
                 n_finished += 1
@@ -80,17 +83,19 @@ def _remove_needless_files(plan: Plan, book: Book) -> None:
             path.unlink(missing_ok=True)
 
 
-def _ticket(
-    trial: FrozenTrial, attempts: Sequence[Attempt], values: dict[int, tuple[float, ...]]
-) -> Ticket:
-    ticket = Ticket(trial._trial_id, trial.number, dict(trial.params), None, values)
+def _ticket(trial: FrozenTrial, attempts: Sequence[Attempt], checkpoints: Path) -> Ticket:
+    ticket = Ticket(trial._trial_id, trial.number, dict(trial.params), None)
     ticket.n_attempts = len(attempts)
     ticket.n_charged = sum(attempt.outcome == "lost" for attempt in attempts)
     ticket.predecessor = attempts[-1].token
+    ticket.findings = found_in(trial)
     for attempt in attempts:
-        path = attempt.checkpoint_path
-        if path is not None and attempt.checkpoint_epoch is not None and Path(path).exists():
-            ticket.checkpoint, ticket.start_epoch = path, attempt.checkpoint_epoch
+        if attempt.checkpoint_path is None or attempt.checkpoint_epoch is None:
+            continue
+        # By its name alone: the folder may have moved, and others can write the database.
+        path = checkpoints / Path(attempt.checkpoint_path).name
+        if path.is_file():
+            ticket.checkpoint, ticket.start_epoch = str(path), attempt.checkpoint_epoch
     return ticket
 
 
@@ -103,16 +108,19 @@ def _figures(
             trial._trial_id: {step: (value,) for step, value in trial.intermediate_values.items()}
             for trial in own
         }
-    found: dict[int, dict[int, tuple[float, ...]]] = {}
-    for trial in own:
-        by_name = storage.records.metrics(plan.study_id, trial._trial_id)
-        steps = {metric.step for metric in by_name}
-        table = {(metric.name, metric.step): metric.value for metric in by_name}
-        found[trial._trial_id] = {
-            step: tuple(table[objective.name, step] for objective in plan.objectives)
-            for step in sorted(steps)
+    table: dict[int, dict[int, dict[str, float]]] = defaultdict(lambda: defaultdict(dict))
+    for metric in storage.records.metrics(plan.study_id):
+        table[metric.trial_id][metric.step][metric.name] = metric.value
+    names = [objective.name for objective in plan.objectives]
+    # An epoch that was not finite ended its trial and was never observed.
+    return {
+        trial._trial_id: {
+            step: tuple(figures[name] for name in names)
+            for step, figures in sorted(table[trial._trial_id].items())
+            if all(math.isfinite(figures[name]) for name in names)
         }
-    return found
+        for trial in own
+    }
 
 
 def _pending(storage: Storage, plan: Plan, book: Book) -> frozenset[int]:

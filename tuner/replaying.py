@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
+from trials.contract import ask_for
 from trials.function import call, with_params
 from tuner.environment import environment
 from tuner.errors import InputError
 from tuner.judge import REASON
 from tuner.retraining import row_of, threads, trained_alone
+from tuner.scratch import scratch_study
 from tuner.spec import difference
 
 if TYPE_CHECKING:
@@ -163,6 +165,7 @@ def _train_again(
     if attempt.device != "cpu" and torch.cuda.is_available():
         build: Callable[..., Trainer] = type(trainer)
         trainer, device = build(resolved.data, device="cuda"), torch.cuda.get_device_name()
+        ask_for(trainer, resolved.objectives)
     n_epochs += trial.state == TrialState.FAIL
     curve: Curve = {}
     error = None
@@ -179,7 +182,7 @@ def _call_again(
     storage: Storage, study_id: int, resolved: Resolved, trial: FrozenTrial
 ) -> _Outcome:
     """The curve of a function that is called with the trial's number and parameters."""
-    study = optuna.create_study(
+    study = scratch_study(
         directions=[objective.direction for objective in resolved.objectives],
         sampler=optuna.samplers.RandomSampler(seed=0),
         pruner=_PruneWhere(trial),
@@ -227,6 +230,8 @@ def _compared(
     outcome: _Outcome,
     attempt: Attempt,
 ) -> Replay:
+    timed = {objective.name for objective in resolved.objectives if objective.is_timed}
+    stored = {place: value for place, value in stored.items() if place[1] not in timed}
     missing = sorted({name for step, name in stored if (step, name) not in outcome.curve})
     largest = largest_difference(stored, outcome.curve)
     has_failed_again = _has_raised(trial) == (outcome.error is not None)

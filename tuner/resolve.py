@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from trials import TRAINERS
-from trials.contract import Objective
-from tuner.algorithms import PRUNERS, SAMPLERS
+from trials.contract import Objective, ask_for
+from tuner.algorithms import PRUNERS, PRUNERS_OF_SEVERAL, SAMPLERS
 from tuner.algorithms.options import option_problems
 from tuner.errors import InputError
 from tuner.import_strings import import_user_module
@@ -137,12 +137,13 @@ def _with_trainer(
         return None
     space = _override(trainer, given_space, spec, problems)
     objectives = _choose(trainer.objectives, spec.objectives, problems)
+    _ask_for(trainer, objectives, problems)
     filled = spec.model_copy(
         update={
             "data": DataSpec(**{**source, "seed": data_spec.seed}),
             "epochs": spec.epochs or trainer_class.default_epochs,
             "value": spec.value or trainer_class.default_value,
-            "pruner": spec.pruner or PrunerSpec(name="asha" if len(objectives) == 1 else "none"),
+            "pruner": spec.pruner or PrunerSpec(name="asha"),
             "space": _plain_space(space, trainer.space),
             "objectives": _stored(objectives),
         }
@@ -310,6 +311,15 @@ def _choose(
     return tuple(chosen) or tuple(offered[:1])
 
 
+def _ask_for(trainer: Trainer, objectives: Sequence[Objective], problems: list[str]) -> None:
+    from trials.data import DataError
+
+    try:
+        ask_for(trainer, objectives)
+    except DataError as error:
+        problems += error.problems
+
+
 def _stored(objectives: Sequence[Objective]) -> tuple[ObjectiveSpec, ...]:
     return tuple(ObjectiveSpec(name=o.name, direction=o.direction) for o in objectives)
 
@@ -351,8 +361,10 @@ def _check_pruner(spec: Spec, found: Resolved | None, problems: list[str]) -> No
     if found is None or found.spec.pruner is None or found.spec.pruner.name == "none":
         return
     name = found.spec.pruner.name
-    if len(found.objectives) > 1:
-        problems.append(f"pruner.name: must be none with several objectives, got {shown(name)}")
+    able = ("none",) if found.trainer is None else PRUNERS_OF_SEVERAL
+    if len(found.objectives) > 1 and name not in able:
+        words = " or ".join(able)
+        problems.append(f"pruner.name: must be {words} with several objectives, got {shown(name)}")
     first = found.spec.pruner.options.get("min_resource", 1)
     epochs = found.spec.epochs
     if name == "hyperband" and epochs is None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import islice
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from optuna.trial import FrozenTrial
 
-from trials.contract import Progress, Row
+from trials.contract import Progress, Row, costs
 from tuner.seeds import trial_seed
 
 if TYPE_CHECKING:
@@ -36,16 +35,17 @@ def trained_alone(trainer: Trainer, row: Row) -> Iterator[tuple[Progress, Cohort
 
 def trained_state(resolved: Resolved, trial: FrozenTrial) -> RowState:
     """The trial's state at the epoch that is its value, trained again from its seed."""
-    trainer, first = resolved.trainer, resolved.objectives[0]
+    trainer = resolved.trainer
     assert trainer is not None
     row = row_of(resolved, trial)
-    sign = 1 if first.direction == "minimize" else -1
-    best, state = math.inf, None
+    directions = [objective.direction for objective in resolved.objectives]
+    best: tuple[float, ...] | None = None
+    state: RowState | None = None
     with threads(resolved):
         for progress, cohort in islice(trained_alone(trainer, row), row.epochs):
-            cost = sign * progress.metrics[first.name]
-            is_value = cost < best if resolved.spec.value == "best" else True
-            if is_value:
+            values = [progress.metrics[objective.name] for objective in resolved.objectives]
+            cost = costs(values, directions)
+            if best is None or resolved.spec.value != "best" or cost < best:
                 best, state = cost, cohort.save(row.key)
     assert state is not None
     return state

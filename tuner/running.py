@@ -17,6 +17,7 @@ from tuner.ledger import Ledger
 from tuner.messages import LaneInfo, Snapshot, Turn, Welcome
 from tuner.plan import LANES, Plan
 from tuner.probe import FEWEST
+from tuner.scratch import scratch_study
 from tuner.seeds import derive
 from tuner.signals import Interruptions
 from tuner.warmup import Warmup, n_local_cpus
@@ -129,8 +130,8 @@ def _plan(work: Work, n_lanes: int, gpus: float, slots: _Slots) -> Plan:
 
 
 def _job(plan: Plan, resolved: Resolved, slots: _Slots) -> LaneJob:
-    first = plan.objectives[0]
-    best_of = (first.name, first.direction) if plan.spec.value == "best" else None
+    judged_by = tuple((o.name, o.direction) for o in plan.objectives)
+    best_of = judged_by if plan.spec.value == "best" else ()
     return LaneJob(
         trainer=None if resolved.trainer is None else type(resolved.trainer),
         data=resolved.data,
@@ -140,6 +141,7 @@ def _job(plan: Plan, resolved: Resolved, slots: _Slots) -> LaneJob:
         keeping=Keeping(plan.checkpoints, plan.spec.checkpoint_every_s, best_of),
         n_threads=max(1, int(plan.spec.cpus_per_lane)),
         gpu_share=plan.gpus_per_lane,
+        objectives=plan.objectives,
         probe=_some_trials(resolved, plan.spec.seed) if slots.is_open else (),
         n_neighbours=min(plan.n_lanes, math.ceil(n_local_cpus() / plan.spec.cpus_per_lane)),
     )
@@ -147,11 +149,10 @@ def _job(plan: Plan, resolved: Resolved, slots: _Slots) -> LaneJob:
 
 def _some_trials(resolved: Resolved, seed: int) -> tuple[Mapping[str, Any], ...]:
     """Parameters drawn at random, for a lane to measure how many rows pay."""
-    from optuna import create_study
     from optuna.samplers import RandomSampler
 
     assert resolved.space is not None
-    study = create_study(sampler=RandomSampler(derive(seed, "probe", bits=32)))
+    study = scratch_study(sampler=RandomSampler(derive(seed, "probe", bits=32)))
     return tuple(resolved.space.suggest(study.ask()) for _ in range(_N_PROBED))
 
 

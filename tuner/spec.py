@@ -17,6 +17,7 @@ from tuner.checks import (
     axes,
     choice,
     data_source,
+    flag,
     listed,
     named,
     number,
@@ -54,7 +55,8 @@ CHANGEABLE = frozenset(
     {
         *("study", "storage", "artifacts", "trials", "time_limit_s", "target_value"),
         *("patience_trials", "lanes", "slots", "gpus_per_lane", "cpus_per_lane", "ray_address"),
-        *("max_retries", "trial_timeout_s", "checkpoint_every_s", "lease_s"),
+        *("max_retries", "trial_timeout_s", "checkpoint_every_s", "lease_s", "stop_hopeless"),
+        "samples",
     }
 )
 """Keys that two launches of one study may give differently."""
@@ -88,19 +90,24 @@ class DataSpec(_Part):
     """Which data: a name of the table, a file, or a directory of IDX files; and how it is split.
 
     Attributes:
+        time: The column of times that makes the rows of a file a series.
+        window: Rows of a series that are to be seen.
+        horizon: Rows of a series to look ahead.
         seed: Of the split; None derives it from the study's seed.
     """
 
     name: OptionalText = None
     file: OptionalText = None
     idx: OptionalText = None
+    time: OptionalText = None
+    window: OptionalCount = None
+    horizon: OptionalCount = None
     seed: OptionalSeed = None
 
     @property
-    def source(self) -> dict[str, str]:
-        """The key that says where the data is, with its value; the seed is left out."""
-        given = {"name": self.name, "file": self.file, "idx": self.idx}
-        return {key: value for key, value in given.items() if value is not None}
+    def source(self) -> dict[str, str | int]:
+        """The keys that say what the data is, with their values; the seed is left out."""
+        return {key: value for key, value in self if value is not None and key != "seed"}
 
     @property
     def label(self) -> str:
@@ -178,8 +185,10 @@ class Spec(_Part):
     ray_address: OptionalText = None
     max_retries: Annotated[int, BeforeValidator(whole(0))] = 2
     trial_timeout_s: OptionalSeconds = None
+    stop_hopeless: Annotated[bool, BeforeValidator(flag)] = True
     checkpoint_every_s: Seconds = 30.0
     lease_s: Seconds = 30.0
+    samples: Annotated[bool, BeforeValidator(flag)] = True
     artifacts: OptionalText = None
     storage: Annotated[str, BeforeValidator(text())] = DEFAULT_STORAGE
 

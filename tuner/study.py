@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from functools import cached_property
@@ -14,11 +13,12 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from tuner import launching, model_folder, replaying
+from tuner.commands import Commands
 from tuner.errors import InputError
 from tuner.ledger import ENDED
 from tuner.occupancy import stack_facts
 from tuner.own_code import code_of, given_again
-from tuner.report import Plots, write_report
+from tuner.report import Plots, summary, write_report
 from tuner.resolve import resolve
 from tuner.running import OnProgress, warm_up
 from tuner.spec import DEFAULT_STORAGE, Spec, spec_from_mapping
@@ -163,11 +163,12 @@ class Study:
             self._study_id,
             state=self.state,
             test=self.test,
-            commands=(
-                f"tuner resume {shlex.quote(self.name)}",
-                f"tuner show {shlex.quote(self.name)}",
-            ),
+            commands=Commands(self.name, self.storage, default_storage(), self.code),
+            artifacts=launching.artifacts_folder(self.storage, self.spec.artifacts),
         )
+
+    def _repr_html_(self) -> str:
+        return summary(self.record())
 
     def frame(self) -> pd.DataFrame:
         """One row a trial: number, state, values, parameters, times, reason."""
@@ -341,7 +342,7 @@ def launch(
     target: str | Callable[..., Any] | None = None,
     *,
     data: str | Mapping[str, Any] | None = None,
-    space: Space | None = None,
+    space: Space | dict[str, Any] | None = None,
     storage: str | None = None,
     inline: bool = False,
     force: bool = False,
@@ -354,7 +355,7 @@ def launch(
         target: Name of a trainer, a trainer class, an Optuna objective `f(trial)`, or with
             `space` a function `train(params, report)`.
         data: What a trainer trains on: a name, a file, or a mapping as in a spec.
-        space: What is tried; a trainer has a ready one, whose axes these replace.
+        space: What is tried, as in a spec if a dict; these axes replace those of a ready space.
         storage: URL of the study database; by default TUNER_STORAGE, else sqlite:///tuner.db.
         inline: One lane in this process, without Ray.
         force: Accept data that have changed since the study began.
@@ -367,6 +368,8 @@ def launch(
         StorageError: The database cannot be used.
     """
     mapping: dict[str, Any] = dict(keys)
+    if isinstance(space, dict):
+        mapping["space"], space = space, None
     if isinstance(target, str):
         mapping["objective" if ":" in target else "trainer"] = target
     mapping |= {name: value for name, value in (("data", data), ("storage", storage)) if value}

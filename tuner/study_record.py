@@ -9,12 +9,17 @@ from typing import TYPE_CHECKING, Any
 from optuna.distributions import BaseDistribution
 from optuna.trial import FrozenTrial, TrialState
 
+from tuner.findings import found_in
 from tuner.judge import ERROR, REASON
 from tuner.launching import METRIC_NAMES
 from tuner.occupancy import lane_facts
-from tuner.report.data import State, StudyRecord, TrialRecord
+from tuner.report.data import Finding, SampleSeries, State, StudyRecord, TrialRecord
+from tuner.samples import stored_samples
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tuner.commands import Commands
     from tuner.storage import Attempt, Storage
     from tuner.stretch import Stretch
 
@@ -33,9 +38,19 @@ def study_record(
     *,
     state: str,
     test: Mapping[str, float],
-    commands: Sequence[str],
+    commands: Commands,
+    artifacts: Path,
 ) -> StudyRecord:
-    """Everything the database says about a study, as it is now."""
+    """Everything the database says about a study, as it is now.
+
+    Args:
+        storage: Where the study is.
+        study_id: The study.
+        state: Whether it runs.
+        test: Figures of the best trial on the test part.
+        commands: Lines about the study.
+        artifacts: The store in which samples are.
+    """
     spec, environment = storage.records.get_spec(study_id) or ({}, {})
     trials = storage.get_all_trials(study_id, deepcopy=False)
     directions = storage.get_study_directions(study_id)
@@ -47,6 +62,8 @@ def study_record(
     metrics = _metrics(storage, study_id)
     signs = [1 if direction.name == "MINIMIZE" else -1 for direction in directions]
     front = _front(trials, signs)
+    best = front[0] if len(signs) == 1 and front else None
+    is_whole = bool(spec.get("trainer") or spec.get("objective"))
     return StudyRecord(
         name=storage.get_study_name_from_id(study_id),
         objectives=tuple(
@@ -59,13 +76,17 @@ def study_record(
         distributions=_distributions(trials),
         budget=spec.get("trials"),
         state=state,
-        best=front[0] if len(signs) == 1 and front else None,
+        best=best,
         front=tuple(front) if len(signs) > 1 else (),
         test=test,
         spec=spec,
         environment=environment,
-        commands=tuple(commands),
+        commands=commands.about(best, is_whole=is_whole),
         stretches=tuple(storage.records.activity(study_id)),
+        samples=tuple(
+            SampleSeries(found.trial, found.why, found.kind, found.epochs, found.frames, found.real)
+            for found in stored_samples(storage, study_id, artifacts)
+        ),
     )
 
 
@@ -102,6 +123,9 @@ def _trial(
         n_attempts=max(1, len(attempts)),
         lane=None if last is None else last.lane,
         metrics=metrics,
+        findings=tuple(
+            Finding(entry["kind"], entry["text"], entry["epoch"]) for entry in found_in(trial)
+        ),
     )
 
 

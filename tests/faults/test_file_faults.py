@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
@@ -158,6 +159,38 @@ def test_a_full_disk_under_a_checkpoint_names_the_file(
             launch(url)
     assert "safetensors" in str(caught.value)
     check_resumed(url, undisturbed)
+
+
+def test_a_damaged_checkpoint_costs_its_row_the_way_so_far(
+    url: str, undisturbed: list[Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Rows whose checkpoints are cut short start anew; the study has the trials it would have."""
+
+    def hurt() -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    study = launch(url, hurting(hurt, at=4))
+    checkpoints = list((study.artifacts / "checkpoints").iterdir())
+    assert checkpoints
+    for path in checkpoints:
+        path.write_bytes(path.read_bytes()[:20])
+    check_resumed(url, undisturbed)
+    assert "starts anew" in caplog.text
+
+
+@pytest.mark.parametrize("name", ["victim.safetensors", "..", "checkpoints"])
+def test_a_checkpoint_outside_of_the_study_is_not_touched(
+    url: str, undisturbed: list[Any], tmp_path: Path, name: str
+) -> None:
+    """Whatever path somebody writes into the database, only the study's own files are removed."""
+    victim = tmp_path / "victim.safetensors"
+    victim.write_bytes(b"mine")
+    launch(url, hurting(lambda: os.kill(os.getpid(), signal.SIGTERM), at=4))
+    with sqlite3.connect(path_of(url)) as connection:
+        connection.execute("UPDATE tuner_attempts SET checkpoint_path = ?", (str(tmp_path / name),))
+    connection.close()
+    check_resumed(url, undisturbed)
+    assert victim.read_bytes() == b"mine"
 
 
 @pytest.mark.parametrize("n", [2, 4])

@@ -16,13 +16,14 @@ from typing import Any
 import optuna
 import psutil
 import pytest
+import safetensors.torch
 from crashes import trials_of
 from history import check_history
 from servers import Server
 from stubs import StubTrainer
 
 import tuner
-from tuner.errors import StudyNotFoundError
+from tuner.errors import StudyNotFoundError, UnwritableError
 from tuner.warmup import Warmup
 
 PATIENCE_S = 120.0
@@ -99,6 +100,27 @@ def test_a_lane_that_was_stopped_past_its_lease_changes_nothing(url: str, tmp_pa
     assert sum(lane.get("lost", 0) for lane in study.lanes()) >= 1
     assert study.counts["FAIL"] == 0
     check_history(url, "s", n_trials=400)
+
+
+@pytest.mark.usefixtures("local_ray")
+def test_a_full_disk_under_a_lane_ends_the_study_with_one_line(url: str) -> None:
+    """A lane that cannot write a checkpoint says which; the study can go on."""
+
+    class Full(StubTrainer):
+        """No file has room once this trains."""
+
+        def cohort(self, structure: object) -> Any:
+            def refuse(_state: object, _path: object) -> None:
+                raise safetensors.SafetensorError("I/O error: No space left (os error 28)")
+
+            safetensors.torch.save_file = refuse
+            return super().cohort(structure)
+
+    keys: dict[str, Any] = {"trials": 12, "slots": 3, "storage": url, "sampler": {"name": "random"}}
+    with pytest.raises(UnwritableError, match=r"safetensors: cannot be written \(No space left"):
+        tuner.launch(Full, study="s", lanes=1, checkpoint_every_s=1e-6, **keys)
+    tuner.launch(StubTrainer, study="s", inline=True, **keys)
+    check_history(url, "s", n_trials=12)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

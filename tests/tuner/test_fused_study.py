@@ -53,7 +53,7 @@ def test_a_fused_study_trains_and_keeps_its_best(url: str, tmp_path: Path) -> No
     study = launch(url)
     assert study.name == "fused-iris-1"
     assert study.counts["COMPLETE"] + study.counts["PRUNED"] == 12
-    assert set(study.test) == {"test_loss", "accuracy"}
+    assert set(study.test) == {"test_loss", "test_accuracy"}
     assert any(fact["mean_rows"] > 1 for fact in study.stacks())
     study.save_best(tmp_path / "best")
     (file,) = (tmp_path / "best").glob("*.safetensors")

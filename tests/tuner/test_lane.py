@@ -122,7 +122,7 @@ def test_the_best_epoch_is_kept_where_it_is_the_value(tmp_path: Path) -> None:
         Welcome(answer=Answer(trials=(assignment(1),))),
         [Answer()] * 3 + [Answer(verdicts=(Verdict(1, 101, "keep", str(path)),))],
     )
-    lane = make(script, tmp_path, best_of=("loss", "maximize"))
+    lane = make(script, tmp_path, best_of=(("loss", "maximize"),))
     lane.start()
     for _ in range(5):
         lane.turn()

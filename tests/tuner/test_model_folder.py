@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import optuna
 import pytest
@@ -17,6 +17,7 @@ from torch.nn import functional
 import tuner
 from search_spaces import Space
 from trials import data
+from trials.data.scaling import ScalingKind
 from trials.gans.quality import N_SAMPLES, Quality
 from trials.networks.mlp import Settings
 from trials.recipes import MODULES
@@ -26,6 +27,10 @@ from tuner.errors import InputError
 from tuner.plan import weights_file
 
 FILES = ["model_card.md", "params.json", "scaling.safetensors", "weights.safetensors"]
+
+
+QUICK = {"optimizer": "adam", "learning_rate": 0.02, "layers": 1, "units": 32, "l1": 1e-7}
+"""Axes by which a network learns something within two epochs."""
 
 
 def run_card(folder: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
@@ -62,17 +67,17 @@ def test_a_classifier_predicts_the_same(
     test = data.load("iris", seed=tuner.load("s", storage=url).spec.split_seed).test
     chances = predict(torch.as_tensor(test.x))
     answers = torch.as_tensor(test.y)
-    assert (chances.argmax(1) == answers).double().mean().item() == saved.test["accuracy"]
+    assert (chances.argmax(1) == answers).double().mean().item() == saved.test["test_accuracy"]
     loss = functional.nll_loss(chances.double().log(), answers).item()
     assert loss == pytest.approx(saved.test["test_loss"], rel=1e-5)
 
 
-@pytest.mark.parametrize("scaling", ["none", "standardize", "minmax"])
+@pytest.mark.parametrize("scaling", get_args(ScalingKind))
 def test_a_regression_predicts_in_its_own_unit(
     url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, scaling: str
 ) -> None:
     """Predictions of the card's code have the mean squared error that the trainer measured."""
-    space = Space.from_plain({"input_scaling": scaling})
+    space = Space.from_plain({"input_scaling": scaling} | QUICK)
     (saved,) = launch(url, data="diabetes", space=space).save_best(tmp_path / "best")
     predict = run_card(saved.folder, monkeypatch)["predict"]
     test = data.load("diabetes", seed=tuner.load("s", storage=url).spec.split_seed).test
@@ -80,16 +85,18 @@ def test_a_regression_predicts_in_its_own_unit(
     assert errors.square().mean().item() == pytest.approx(saved.test["test_loss"], rel=1e-4)
 
 
+@pytest.mark.parametrize("scaling", ["standardize", "zca"])
 def test_an_image_model_takes_pixels(
-    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, scaling: str
 ) -> None:
-    """Images, flattened, are scaled by one figure for all pixels."""
-    (saved,) = launch(url, data="digits", trials=1).save_best(tmp_path / "best")
+    """Images, flattened, are scaled by one figure for all pixels, and whitened where asked."""
+    space = Space.from_plain({"input_scaling": scaling} | QUICK)
+    (saved,) = launch(url, data="digits", trials=1, space=space).save_best(tmp_path / "best")
     predict = run_card(saved.folder, monkeypatch)["predict"]
     test = data.load("digits", seed=tuner.load("s", storage=url).spec.split_seed).test
     chances = predict(torch.as_tensor(test.x).flatten(1))
     hits = chances.argmax(1) == torch.as_tensor(test.y)
-    assert hits.double().mean().item() == saved.test["accuracy"]
+    assert hits.double().mean().item() == saved.test["test_accuracy"]
 
 
 def test_a_generator_makes_the_same_points(
@@ -117,7 +124,7 @@ def test_the_folder_holds_parameters_weights_and_origin(url: str, tmp_path: Path
     assert json.loads((saved.folder / "params.json").read_text()) == best.params
     text = (saved.folder / "model_card.md").read_text(encoding="utf-8")
     spec = study.spec
-    facts = [repr(best.value), repr(saved.test["accuracy"]), torch.__version__]
+    facts = [repr(best.value), repr(saved.test["test_accuracy"]), torch.__version__]
     facts += [str(spec.split_seed), study.record().environment["data_fingerprint"], "setosa"]
     assert all(fact in text for fact in facts)
 
@@ -138,7 +145,9 @@ def test_weights_that_were_not_kept_are_trained_again(url: str, tmp_path: Path) 
 
 def test_every_member_of_the_front_gets_a_folder(url: str, tmp_path: Path) -> None:
     """Of two objectives the whole front is saved, or one trial that is asked for."""
-    study = launch(url, data="iris", trials=6, objectives=["validation_loss", "accuracy"])
+    study = launch(
+        url, data="iris", trials=6, objectives=["validation_loss", "validation_accuracy"]
+    )
     saved = study.save_best(tmp_path / "front")
     numbers = {trial.number for trial in study.best_trials}
     assert {one.trial for one in saved} == numbers
@@ -233,3 +242,24 @@ def test_changed_data_is_refused(url: str, tmp_path: Path) -> None:
 def test_settings_of_the_recipe_are_the_trainers() -> None:
     """A trial that does not name its activation has the trainer's default."""
     assert Settings().activation in MODULES
+
+
+@pytest.mark.parametrize(("trainer", "data_name"), [("mlp", "iris"), ("cnn", "digits")])
+@pytest.mark.parametrize("kind", ["batch", "layer"])
+def test_a_normalised_network_predicts_the_same(
+    url: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    trainer: str,
+    data_name: str,
+    kind: str,
+) -> None:
+    """The card's code has the normalization, with its running statistics."""
+    plain = {"normalization": kind, "units": 20, "layers": 1, "batch_size": 64}
+    study = launch(url, trainer, data=data_name, trials=1, space=Space.from_plain(plain), epochs=1)
+    (saved,) = study.save_best(tmp_path / "best")
+    predict = run_card(saved.folder, monkeypatch)["predict"]
+    test = data.load(data_name, seed=tuner.load("s", storage=url).spec.split_seed).test
+    chances = predict(torch.as_tensor(test.x))
+    loss = functional.nll_loss(chances.double().log(), torch.as_tensor(test.y)).item()
+    assert loss == pytest.approx(saved.test["test_loss"], rel=1e-4)

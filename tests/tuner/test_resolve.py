@@ -207,7 +207,7 @@ def test_data_that_cannot_be_used_are_input_errors():
         ),
         (
             {"pruner": "median", "objectives": ["loss", "accuracy"]},
-            "pruner.name: must be none with several objectives, got 'median'",
+            "pruner.name: must be none or asha with several objectives, got 'median'",
         ),
         (
             {"pruner": {"name": "asha", "min_resource": 20}},
@@ -224,9 +224,17 @@ def test_what_does_not_go_together_is_refused(keys, line):
     assert problems_of(spec(**keys)) == [line]
 
 
-def test_several_objectives_are_not_pruned_by_default():
-    """The default pruner gives way."""
-    assert resolve(spec(objectives=["loss", "accuracy"])).spec.pruner.name == "none"
+def test_several_objectives_are_pruned_by_default():
+    """Trials of a trainer are judged by all of them, at the rungs of successive halving."""
+    assert resolve(spec(objectives=["loss", "accuracy"])).spec.pruner.name == "asha"
+
+
+def test_a_function_with_several_objectives_is_not_pruned():
+    """It cannot report several values; another pruner than none is refused."""
+    several = {"objectives": ["a", "b"]}
+    assert resolve(spec_from_mapping(several), objective).spec.pruner.name == "none"
+    with pytest.raises(InputError, match=r"pruner.name: must be none with several objectives"):
+        resolve(spec_from_mapping(several | {"pruner": "asha"}), objective)
 
 
 @pytest.mark.parametrize("sampler", ["tpe", "random", "qmc", "gp", "nsga2"])

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tuner.algorithms.options import build
-from tuner.algorithms.pruning import Decision, Pruner, PruningTask
+from tuner.algorithms.options import build, defaults
+from tuner.algorithms.pruning import ByFirst, Decision, Pruner, PruningTask, StudyPruner
 from tuner.algorithms.sampling import SamplingTask
 from tuner.spec import PrunerSpec, SamplerSpec
 
@@ -28,9 +28,11 @@ __all__ = [
     "SAMPLERS",
     "Decision",
     "Pruner",
+    "StudyPruner",
     "is_exhausted",
     "make_pruner",
     "make_sampler",
+    "make_study_pruner",
     "reseed",
 ]
 
@@ -51,6 +53,10 @@ PRUNERS: dict[str, str] = {
     "hyperband": "tuner.algorithms.hyperband:hyperband",
 }
 """Name in the CLI, the spec and the code -> "module:factory", imported when it is used."""
+
+
+PRUNERS_OF_SEVERAL = ("none", "asha")
+"""Pruners that know what to do with several objectives."""
 
 
 def make_sampler(
@@ -88,6 +94,28 @@ def make_pruner(
     task = PruningTask(objectives[0].direction, max_resource, seed)
     pruner: Pruner = build(PRUNERS[spec.name], task, spec.options)
     return pruner
+
+
+def make_study_pruner(
+    spec: PrunerSpec, objectives: Sequence[Objective], max_resource: int, pruner: Pruner
+) -> StudyPruner:
+    """What stops trials by all their objectives.
+
+    Args:
+        spec: Name and options; with several objectives one of `PRUNERS_OF_SEVERAL`.
+        objectives: What is optimised.
+        max_resource: Most epochs of a trial.
+        pruner: What `make_pruner` made of the same; it decides where there is one objective.
+    """
+    if len(objectives) == 1 or spec.name == "none":
+        return ByFirst(pruner)
+    from tuner.algorithms.fronts import FrontHalving
+
+    options = defaults(PRUNERS[spec.name]) | dict(spec.options)
+    directions = [objective.direction for objective in objectives]
+    return FrontHalving(
+        directions, options["min_resource"], max_resource, options["reduction_factor"]
+    )
 
 
 def reseed(sampler: BaseSampler, seed: int) -> None:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from trials.contract import Direction
 
 
@@ -66,6 +68,45 @@ class Pruner(Protocol):
 
     def decide(self, number: int, step: int, value: float) -> Decision:
         """What becomes of the trial after this value, its last, which was observed."""
+
+
+class StudyPruner(Protocol):
+    """As a `Pruner`, of trials that have one value per objective at each step."""
+
+    def observe(self, number: int, step: int, values: Sequence[float]) -> None:
+        """The values are part of the history; the steps of one trial increase."""
+
+    def rewind(self, number: int, step: int) -> None:
+        """The trial's values after `step` never were."""
+
+    def finish(self, number: int, state: str) -> None:
+        """The trial has ended; `state` is Optuna's word."""
+
+    def decide(self, number: int, step: int, values: Sequence[float]) -> Decision:
+        """What becomes of the trial after these values, its last, which were observed."""
+
+
+class ByFirst:
+    """A `Pruner` as a `StudyPruner`: the first value counts."""
+
+    def __init__(self, pruner: Pruner) -> None:
+        self._pruner = pruner
+
+    def observe(self, number: int, step: int, values: Sequence[float]) -> None:
+        """The first value is part of the history."""
+        self._pruner.observe(number, step, values[0])
+
+    def rewind(self, number: int, step: int) -> None:
+        """The trial's values after `step` never were."""
+        self._pruner.rewind(number, step)
+
+    def finish(self, number: int, state: str) -> None:
+        """The trial has ended."""
+        self._pruner.finish(number, state)
+
+    def decide(self, number: int, step: int, values: Sequence[float]) -> Decision:
+        """What becomes of the trial after its last value."""
+        return self._pruner.decide(number, step, values[0])
 
 
 def cost(value: float, direction: Direction) -> float:

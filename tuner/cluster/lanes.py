@@ -29,7 +29,7 @@ class RayLane(tune.Trainable):
     def setup(self, config: dict[str, Any], host: Any = None, job: LaneJob | None = None) -> None:
         """Builds the lane; one that cannot be built ends the study with its error."""
         assert job is not None
-        self._lane = None
+        self._lane, self._host = None, host
         number = config["lane"]
         try:
             self._lane = job.build(number, _RayConnection(host))
@@ -49,10 +49,20 @@ class RayLane(tune.Trainable):
         is_on = self._lane is not None
         n_turns = 0
         while is_on and time.monotonic() < until:
-            assert self._lane is not None
-            is_on = self._lane.turn()
+            is_on = self._turn()
             n_turns += 1
         return {"turns": n_turns, "done": not is_on}
+
+    def _turn(self) -> bool:
+        """One turn of the lane; a file that cannot be written ends the study with its path."""
+        assert self._lane is not None
+        try:
+            return self._lane.turn()
+        except OSError as error:
+            if error.filename is None:
+                raise
+            ray.get(self._host.unwritable.remote(error.filename, str(error.strerror)))
+            return False
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
         """Nothing: rows are checkpointed by the lane, under the ledger's eyes."""

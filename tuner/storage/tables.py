@@ -21,6 +21,7 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
 )
+from sqlalchemy.dialects import mysql
 
 NAME_LENGTH = 512
 """Longest name of a study, parameter or attribute, as Optuna's columns have it."""
@@ -29,9 +30,12 @@ _own = MetaData()
 
 
 class UtcTime(TypeDecorator[datetime]):
-    """A moment, stored as UTC without a zone as Optuna does, read with the zone."""
+    """A moment, stored as UTC without a zone as Optuna does, read with the zone.
 
-    impl = DateTime
+    MySQL keeps whole seconds where nothing else is said, as in Optuna's own tables.
+    """
+
+    impl = DateTime().with_variant(mysql.DATETIME(fsp=6), "mysql", "mariadb")
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, _dialect: Dialect) -> datetime | None:
