@@ -33,11 +33,19 @@ _LOCAL_NAMES = frozenset({"127.0.0.1", "localhost"})
     help="Port on 127.0.0.1 [a free one].",
 )
 @click.option("--artifacts", metavar="DIR", help=options.SPEC_OPTIONS["artifacts"][1])
+@click.option(
+    "--notes/--no-notes", "writes_notes", default=True, help="Write notes and figures first."
+)
 @options.storage
-def dashboard(port: int, artifacts: str | None, storage: str | None) -> int:
-    """Serve the Optuna dashboard on this machine until Ctrl-C."""
+def dashboard(port: int, artifacts: str | None, writes_notes: bool, storage: str | None) -> int:
+    """Serve the Optuna dashboard on this machine until Ctrl-C.
+
+    Studies that nobody runs get a note and figures first; what a person wrote stays.
+    """
+    if writes_notes:
+        note("notes and figures of studies come first; --no-notes leaves them out")
     with (
-        service.dashboard(storage, artifacts) as application,
+        service.dashboard(storage, artifacts, writes_notes=writes_notes) as application,
         _listening(application, port) as server,
     ):
         return _serve(server)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
-import shlex
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from tuner.cli import service
 from tuner.cli.terminal import figure, inert, plain, say
+from tuner.commands import Commands, without_password
+from tuner.findings import by_kind
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -17,11 +17,10 @@ if TYPE_CHECKING:
 
 MOST_BEST = 5
 MOST_FAILURES = 10
+MOST_NUMBERS = 8
 SIGNAL_CODES = {"SIGHUP": 129, "SIGINT": 130, "SIGTERM": 143}
 STATES = ("complete", "pruned", "failed", "running", "waiting")
 _STATE_OF = {"fail": "failed"}
-_USER_PASSWORD = re.compile(r"(?<=://)([^/?#:@]*:)[^/?#]*(?=@)")
-_OPTION_PASSWORD = re.compile(r"([?&][^=&]*password[^=&]*=)[^&]*", re.IGNORECASE)
 
 
 def study_facts(study: Study) -> dict[str, Any]:
@@ -41,6 +40,7 @@ def study_facts(study: Study) -> dict[str, Any]:
             {"trial": number, "reason": reason, "error": error}
             for number, reason, error in study.failures()
         ],
+        "findings": by_kind(study.optuna.get_trials(deepcopy=False)),
         "notes": list(study.notes),
     }
 
@@ -71,23 +71,8 @@ def exit_code(study: Study) -> int:
 
 def resume_command(study: Study) -> str:
     """The command that goes on with `study`, quoted for a shell, never with a password."""
-    own = study.code
-    words = ["tuner", "resume", *(["--objective", own] if own else [])]
-    words += [*(["--"] if study.name.startswith("-") else []), study.name]
-    command = " ".join(shlex.quote(inert(word)) for word in words)
-    if study.storage == service.storage_url(None):
-        return command
-    url = without_password(study.storage)
-    option = f"--storage {shlex.quote(inert(url))}"
-    command = command.replace("tuner resume", f"tuner resume {option}", 1)
-    return command if url == study.storage else f"{command}  # put the password for ***"
-
-
-def without_password(url: str) -> str:
-    """`url` with its password, before the host or among the options, replaced by `***`."""
-    for pattern in (_USER_PASSWORD, _OPTION_PASSWORD):
-        url = pattern.sub(r"\1***", url)
-    return url
+    storage = service.storage_url(None)
+    return inert(Commands(study.name, study.storage, storage, study.code).resume())
 
 
 def _trial(trial: Any, names: list[str]) -> dict[str, Any]:
@@ -117,7 +102,20 @@ def _lines(facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield "failed", f"trial {failure['trial']}: {failure['reason']}: {failure['error']}"
     if len(facts["failures"]) > MOST_FAILURES:
         yield "", f"and {len(facts['failures']) - MOST_FAILURES} more; --json lists all"
+    for kind, states in facts["findings"].items():
+        yield "found", f"{kind}: {_where(states)}"
     for line in facts["notes"]:
         yield "note", line
     yield "database", facts["storage"]
     yield "artifacts", facts["artifacts"]
+
+
+def _where(states: Mapping[str, list[int]]) -> str:
+    """In which trials something was found, by how they ended."""
+    parts = []
+    for state, numbers in sorted(states.items()):
+        named = ", ".join(map(str, numbers[:MOST_NUMBERS]))
+        more = ", ..." if len(numbers) > MOST_NUMBERS else ""
+        word = _STATE_OF.get(state.lower(), state.lower())
+        parts.append(f"{len(numbers)} {word} (trial{'s' * (len(numbers) > 1)} {named}{more})")
+    return ", ".join(parts)

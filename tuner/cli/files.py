@@ -34,15 +34,24 @@ def report(names: tuple[str, ...], out: Path | None, storage: str | None) -> int
     required=True,
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
-    help="trials.csv, or a name that ends in .json or .parquet.",
+    help="trials.csv, .json or .parquet; with --figure a name that ends in .png or .svg.",
+)
+@click.option(
+    "--figure", metavar="NAME", help="Draw this figure instead, such as history or contours."
 )
 @options.storage
-def export(name: str, out: Path, storage: str | None) -> int:
-    """Write the trials of a study as a table."""
+def export(name: str, out: Path, figure: str | None, storage: str | None) -> int:
+    """Write the trials of a study as a table, or one of its figures as a picture.
+
+    Pictures are drawn by Chromium, which must be on the path.
+    """
     check_folder(out)
     study = service.load(name, storage)
     try:
-        study.export(out)
+        if figure is None:
+            study.export(out)
+        else:
+            study.plot.save(figure, out)
     except OSError as error:
         raise _unwritable(out, error) from error
     say(str(out))

@@ -13,6 +13,7 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
+from tuner.cli.sparkline import Trace, sparkline
 from tuner.cli.terminal import figure, inert
 from tuner.messages import LaneStatus, Snapshot
 
@@ -21,6 +22,7 @@ MOST_LANES = 8
 MOST_EVENTS = 5
 MOST_PARAMS_LINES = 3
 BAR_WIDTH = 100
+SPARK_WIDTH = 30
 _GLYPHS = ("█", "▓", "✗", "▒", "░")
 _ASCII_GLYPHS = ("#", "=", "x", "~", ".")
 _STYLES = ("green", "yellow", "red", "cyan", "dim")
@@ -53,6 +55,7 @@ class LiveView:
         self._clock = clock
         self._due_s = 0.0
         self._last: Snapshot | None = None
+        self._best = Trace()
         self._is_last_written = True
 
     def __enter__(self) -> Self:
@@ -78,8 +81,11 @@ class LiveView:
             self._write(line)
         self._last = snapshot
         if self._live:
+            if snapshot.best_values:
+                self._best.add(snapshot.best_values[0])
             ascii_only = self._console.options.ascii_only
-            self._live.update(picture(snapshot, self._console.width, ascii_only), refresh=True)
+            drawn = picture(snapshot, self._console.width, ascii_only, self._best.values)
+            self._live.update(drawn, refresh=True)
             return
         now_s = self._clock()
         self._is_last_written = now_s >= self._due_s
@@ -92,14 +98,24 @@ class LiveView:
         self._console.print(text, soft_wrap=True)
 
 
-def picture(snapshot: Snapshot, width: int, ascii_only: bool = False) -> Group:
-    """The snapshot as lines that each fit into `width` columns."""
+def picture(
+    snapshot: Snapshot, width: int, ascii_only: bool = False, best: Sequence[float] = ()
+) -> Group:
+    """The snapshot as lines that each fit into `width` columns.
+
+    Args:
+        snapshot: What to show.
+        width: Columns of the terminal.
+        ascii_only: Use letters that every terminal has.
+        best: The best value at moments so far, drawn behind its last one.
+    """
+    course = sparkline(best, SPARK_WIDTH, ascii_only)
     lines = [
         Text(f"{inert(snapshot.study)}  {snapshot.state}", style="bold"),
         bar(snapshot, min(width, BAR_WIDTH), _ASCII_GLYPHS if ascii_only else _GLYPHS),
         Text(counts_text(snapshot)),
         Text(pace_text(snapshot)),
-        Text(best_text(snapshot)),
+        Text(f"{best_text(snapshot)}  {course}" if course else best_text(snapshot)),
         *(Text(line) for line in params_lines(snapshot, width)),
     ]
     lanes = sorted(snapshot.lanes, key=lambda lane: lane.lane)

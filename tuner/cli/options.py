@@ -38,8 +38,10 @@ SPEC_OPTIONS: dict[str, tuple[str, str]] = {
     "ray_address": ("ADDRESS", "A running Ray cluster [a local Ray]."),
     "max_retries": ("N", "Further attempts at a trial whose lane was lost [2]."),
     "trial_timeout_s": ("S", "Seconds after which one trial fails."),
+    "stop_hopeless": ("BOOL", "Whether a trial found to be hopeless ends at once [true]."),
     "checkpoint_every_s": ("S", "Seconds between two checkpoints of a trial [30]."),
     "lease_s": ("S", "Seconds of silence after which a lane counts as lost [30]."),
+    "samples": ("BOOL", "Whether samples of a generative study's trials are kept [true]."),
     "artifacts": ("DIR", "Where weights and checkpoints are kept [beside the database]."),
     "storage": ("URL", "Database [$TUNER_STORAGE, else sqlite:///tuner.db]."),
 }

@@ -82,16 +82,20 @@ def write_report(studies: Sequence[Study], path: Path) -> Path:
 
 
 @contextmanager
-def dashboard(storage: str | None, artifacts: str | None) -> Iterator[WSGIApplication]:
+def dashboard(
+    storage: str | None, artifacts: str | None, *, writes_notes: bool
+) -> Iterator[WSGIApplication]:
     """The Optuna dashboard over the database that the option means, which is closed after.
 
     Args:
         storage: URL of the database.
         artifacts: Folder of files that objectives uploaded; None is the one beside the database.
+        writes_notes: Tell studies that nobody runs in notes and figures of the dashboard first.
     """
     from optuna.artifacts import FileSystemArtifactStore
     from optuna_dashboard import wsgi
 
+    from tuner.dashboard_notes import tell_all
     from tuner.launching import artifacts_folder
     from tuner.storage import open_storage
 
@@ -101,6 +105,8 @@ def dashboard(storage: str | None, artifacts: str | None) -> Iterator[WSGIApplic
     try:
         with suppress(OSError):  # without the folder files cannot be uploaded, and all else works
             folder.mkdir(parents=True, exist_ok=True)
+        if writes_notes:
+            tell_all(opened, url)
         yield wsgi(opened, artifact_store=FileSystemArtifactStore(folder))
     finally:
         opened.close()

@@ -5,6 +5,7 @@ Importing this package loads neither Plotly nor Optuna; drawing does.
 
 from tuner.report.data import StudyRecord, TrialRecord, frozen_trials, optuna_study
 from tuner.report.html import write_report
+from tuner.report.notebook import summary
 from tuner.report.plots import Plots
 
 __all__ = [
@@ -13,5 +14,6 @@ __all__ = [
     "TrialRecord",
     "frozen_trials",
     "optuna_study",
+    "summary",
     "write_report",
 ]

@@ -57,8 +57,7 @@ def compare(studies: Sequence[StudyRecord]) -> Comparison:
     Raises:
         UndrawableError: No two studies share a single objective and have a complete trial.
     """
-    single = [study for study in studies if not study.is_multi_objective]
-    alike = [study for study in single if study.objectives[0][:2] == single[0].objectives[0][:2]]
+    alike = comparable(studies)
     series = [found for study in alike if (found := _series(study)) is not None]
     if len(series) < 2:
         raise UndrawableError(
@@ -76,6 +75,12 @@ def compare(studies: Sequence[StudyRecord]) -> Comparison:
     values = [value for one in shown for _, value in one.by_trial]
     axis = scales.value_axis(values, alike[0].objectives[0][1])
     return Comparison(alike[0], tuple(shown), axis, (*notes, *axis_notes(axis)))
+
+
+def comparable(studies: Sequence[StudyRecord]) -> list[StudyRecord]:
+    """The studies with one objective that is the same as that of the first such study."""
+    single = [study for study in studies if not study.is_multi_objective]
+    return [study for study in single if study.objectives[0][:2] == single[0].objectives[0][:2]]
 
 
 def _series(study: StudyRecord) -> Series | None:

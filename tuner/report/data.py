@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
@@ -25,6 +25,21 @@ STATE_WORDS: dict[State, str] = {
 }
 STATES: tuple[State, ...] = tuple(STATE_WORDS)
 _EPOCH = datetime(1970, 1, 1)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What was recognised in the training of a trial.
+
+    Attributes:
+        kind: A word or two, the same for all trials that show it.
+        text: What was seen, particular to the trial.
+        epoch: When it first showed, where known.
+    """
+
+    kind: str
+    text: str = ""
+    epoch: int | None = None
 
 
 @dataclass(frozen=True)
@@ -59,7 +74,29 @@ class TrialRecord:
     n_attempts: int = 1
     lane: int | None = None
     metrics: Mapping[str, Mapping[int, float]] = field(default_factory=dict)
-    findings: tuple[str, ...] = ()
+    findings: tuple[Finding, ...] = ()
+
+
+@dataclass(frozen=True)
+class SampleSeries:
+    """What the generator of one trial made of the same latents, epoch by epoch.
+
+    Attributes:
+        trial: Its number.
+        why: Why this trial is shown: `best`, `median`, or how it failed.
+        kind: What a frame is: `points`, pairs of coordinates, or `images`, a picture as a data
+            address.
+        epochs: Epochs with a frame, rising.
+        frames: One per epoch.
+        real: A frame of real data, or None.
+    """
+
+    trial: int
+    why: str
+    kind: Literal["points", "images"]
+    epochs: tuple[int, ...]
+    frames: tuple[Any, ...]
+    real: Any = None
 
 
 @dataclass(frozen=True)
@@ -80,6 +117,7 @@ class StudyRecord:
         environment: Versions and machine.
         commands: Command lines that continue, inspect or repeat the study.
         stretches: What lanes did over time, in order.
+        samples: What generators of some trials made, best trial first.
     """
 
     name: str
@@ -95,6 +133,7 @@ class StudyRecord:
     environment: Mapping[str, Any] = field(default_factory=dict)
     commands: tuple[str, ...] = ()
     stretches: tuple[Stretch, ...] = ()
+    samples: tuple[SampleSeries, ...] = ()
 
     @property
     def is_multi_objective(self) -> bool:
@@ -138,6 +177,31 @@ def optuna_study(study: StudyRecord) -> optuna.study.Study:
     finally:
         optuna.logging.set_verbosity(verbosity)
     return copy
+
+
+def reading_study(directions: Sequence[str], trials: Sequence[FrozenTrial]) -> optuna.study.Study:
+    """An Optuna study that hands out these very trials, for what only reads them.
+
+    Adding a trial to an in-memory study copies it deeply, 2 ms each; here nothing is copied.
+    """
+    import optuna
+
+    class Given(optuna.storages.InMemoryStorage):
+        def get_all_trials(
+            self,
+            study_id: int,
+            deepcopy: bool = True,
+            states: Container[optuna.trial.TrialState] | None = None,
+        ) -> list[FrozenTrial]:
+            return [trial for trial in trials if states is None or trial.state in states]
+
+    verbosity = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    try:
+        towards = [optuna.study.StudyDirection[direction.upper()] for direction in directions]
+        return optuna.create_study(storage=Given(), directions=towards)
+    finally:
+        optuna.logging.set_verbosity(verbosity)
 
 
 def _frozen(study: StudyRecord, trial: TrialRecord) -> FrozenTrial:

@@ -14,6 +14,8 @@ from tuner.report.data import StudyRecord
 from tuner.report.scales import ValueAxis
 from tuner.report.theme import LIGHT
 
+MIN_TOP = 30  # pixels above the axes under a title
+
 
 @dataclass(frozen=True)
 class Drawing:
@@ -32,8 +34,10 @@ class Drawing:
     def titled(self) -> go.Figure:
         """A copy of the figure that carries title and caption itself, for notebooks."""
         figure = go.Figure(self.figure)
-        top = (figure.layout.margin.t or 0) + 56
-        lines = "<br>".join(text.label(line, 400) for line in _wrapped(self.caption))
+        caption = _wrapped(self.caption)
+        extra = 24 + 20 * len(caption)
+        top = max(MIN_TOP, figure.layout.margin.t or 0) + extra
+        lines = "<br>".join(text.label(line, 400) for line in caption)
         figure.update_layout(
             title={
                 "text": f"{text.label(self.title, 80)}<br><sup>{lines}</sup>",
@@ -46,7 +50,7 @@ class Drawing:
                 "font": {"size": 16},
             },
             margin={"t": top},
-            height=figure.layout.height + 56,
+            height=figure.layout.height + extra,
             paper_bgcolor=LIGHT["surface"],
             plot_bgcolor=LIGHT["surface"],
         )

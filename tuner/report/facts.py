@@ -59,12 +59,13 @@ def failure_counts(study: StudyRecord) -> list[tuple[str, int]]:
 
     A reason is counted by its text up to the first colon; what follows is particular to a trial.
     """
-    reasons = Counter(
-        (trial.reason or "no reason recorded").split(":", 1)[0].strip()
-        for trial in study.trials
-        if trial.state == "FAIL"
-    )
+    reasons = Counter(failure_kind(trial) for trial in study.trials if trial.state == "FAIL")
     return sorted(reasons.items(), key=lambda item: (-item[1], item[0]))
+
+
+def failure_kind(trial: TrialRecord) -> str:
+    """Why a trial failed, without what is particular to it."""
+    return (trial.reason or "no reason recorded").split(":", 1)[0].strip()
 
 
 def stop_counts(study: StudyRecord) -> list[tuple[int, int]]:
@@ -76,11 +77,11 @@ def stop_counts(study: StudyRecord) -> list[tuple[int, int]]:
 
 
 def finding_counts(study: StudyRecord) -> list[tuple[str, list[int]]]:
-    """Each finding, up to its first colon, with the trials that show it, most frequent first."""
+    """Each kind of finding with the numbers of the trials that show it, most frequent first."""
     trials: dict[str, list[int]] = {}
     for trial in study.trials:
-        for finding in dict.fromkeys(text.split(":", 1)[0].strip() for text in trial.findings):
-            trials.setdefault(finding, []).append(trial.number)
+        for kind in dict.fromkeys(finding.kind for finding in trial.findings):
+            trials.setdefault(kind, []).append(trial.number)
     return sorted(trials.items(), key=lambda item: (-len(item[1]), item[0]))
 
 
@@ -118,6 +119,15 @@ def ranked(study: StudyRecord, objective: int = 0) -> list[tuple[TrialRecord, fl
 def by_number(study: StudyRecord) -> list[TrialRecord]:
     """The trials in order of number."""
     return sorted(study.trials, key=lambda trial: trial.number)
+
+
+def subject(study: StudyRecord) -> str:
+    """What was trained on what, such as `mlp on digits`; empty where it is not recorded."""
+    data = study.spec.get("data")
+    if isinstance(data, Mapping):
+        data = next((data[key] for key in ("name", "file", "idx") if data.get(key)), None)
+    words = [study.spec.get("trainer") or study.spec.get("objective"), data]
+    return " on ".join(str(word) for word in words if word)
 
 
 def step_word(study: StudyRecord) -> str:

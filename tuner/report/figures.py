@@ -1,4 +1,4 @@
-"""Hides how Plotly draws progress: history, learning curves, timeline, Pareto front."""
+"""Hides how Plotly draws progress: history, learning curves, timeline."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import plotly.graph_objects as go
 from tuner.report import progress_data, text, theme
 from tuner.report.data import STATE_WORDS, State, StudyRecord, TrialRecord
 from tuner.report.drawing import Drawing, join, new_figure, objective_title, time_unit, value_layout
-from tuner.report.progress_data import Bar, Curve, History
+from tuner.report.progress_data import Bar, Curve, Curves, History
 from tuner.report.theme import LIGHT
 
 
@@ -140,16 +140,53 @@ def curves(
             figure.add_trace(_curve_trace(state, group, data.word))
     if data.best is not None:
         figure.add_trace(_best_curve(data.best, data.word))
+    if metric is None:
+        _mark_stops(figure, data)
     title = objective_title(study, objective) if metric is None else ""
     figure.update_layout(
         theme.layout(400) if metric is None else theme.small_layout(),
         xaxis={"title": {"text": data.word}, "showgrid": False, "showline": True},
         yaxis=value_layout(data.axis, title),
     )
-    caption = join(["One line per trial; a pruned one ends where it was stopped.", *data.notes])
     if metric is not None:
         return Drawing(metric, join(data.notes), figure)
+    lead = "One line per trial; a ring is where a pruned one was stopped."
+    caption = join([lead, _rung_sentence(data), *data.notes])
     return Drawing(_titled(study, "Learning curves", objective), caption, figure)
+
+
+def _mark_stops(figure: go.Figure, data: Curves) -> None:
+    """A ring where each drawn pruned trial was stopped, and a dotted line at every rung."""
+    ends = [
+        (curve.number, step, value)
+        for curve in data.curves
+        if curve.state == "PRUNED"
+        for step, value in zip(curve.steps[-1:], curve.values[-1:], strict=True)
+        if math.isfinite(value)
+    ]
+    if ends:
+        figure.add_trace(
+            go.Scatter(
+                x=np.asarray([step for _, step, _ in ends], dtype=float),
+                y=np.asarray([value for _, _, value in ends], dtype=float),
+                customdata=[number for number, _, _ in ends],
+                mode="markers",
+                name="stopped",
+                hovertemplate=f"<b>trial %{{customdata}}</b> stopped<br>{data.word} %{{x}}: "
+                "%{y:.4g}<extra></extra>",
+                marker={"symbol": "circle-open", "size": 5, "color": LIGHT["muted"]},
+            )
+        )
+    for rung in data.rungs:
+        figure.add_vline(x=rung.step, line={"width": 1, "dash": "dot", "color": LIGHT["axis"]})
+
+
+def _rung_sentence(data: Curves) -> str:
+    """What was stopped at which rung of how many that came there."""
+    if not data.rungs:
+        return ""
+    stopped = [f"{r.n_stopped:,} of {r.n_came:,} at {data.word} {r.step:,}" for r in data.rungs]
+    return f"Stopped at the dotted rungs: {', '.join(stopped)}."
 
 
 def _curve_trace(state: State, group: Sequence[Curve], word: str) -> go.Scatter:
@@ -244,63 +281,4 @@ def _bar_trace(state: State, bars: Sequence[Bar], scale: float, width: float) ->
         hovertemplate=f"<b>trial %{{customdata[0]}}</b> {STATE_WORDS[state]}<br>"
         "%{customdata[1]:.3~g} s<extra></extra>",
         line={"width": width, "color": LIGHT[STATE_WORDS[state]]},
-    )
-
-
-def pareto(study: StudyRecord) -> Drawing:
-    """Two objectives against each other with the Pareto front.
-
-    Raises:
-        UndrawableError: The study has another number of objectives, or no complete trial.
-    """
-    data = progress_data.pareto(study)
-    trials = {trial.number: trial for trial in study.trials}
-    names = [text.label(name) for name, _, _ in study.objectives]
-    figure = new_figure()
-    groups = (("dominated", data.others, False), ("Pareto front", data.front, True))
-    for name, points, is_front in groups:
-        if points:
-            shown = [_pareto_hover(trials[number], names, (a, b)) for number, a, b in points]
-            figure.add_trace(_pareto_trace(name, points, shown, is_front))
-    first, second = data.axes
-    figure.update_layout(
-        theme.layout(440),
-        xaxis=value_layout(first, objective_title(study, 0)) | {"showline": True},
-        yaxis=value_layout(second, objective_title(study, 1)),
-    )
-    caption = "No trial is better in both objectives than one on the front."
-    return Drawing("Pareto front", join([caption, *data.notes]), figure)
-
-
-def _pareto_hover(trial: TrialRecord, names: Sequence[str], values: Sequence[float]) -> str:
-    lines = [f"{name} {text.number(value)}" for name, value in zip(names, values, strict=True)]
-    params = [
-        f"{text.label(key, 30)} = {text.label(text.parameter(value), 30)}"
-        for key, value in list(trial.params.items())[:12]
-    ]
-    return hover(trial, [*lines, *params])
-
-
-def _pareto_trace(
-    name: str, points: Sequence[tuple[int, float, float]], shown: Sequence[str], is_front: bool
-) -> go.Scatter:
-    color = LIGHT["best"] if is_front else LIGHT["complete"]
-    return go.Scatter(
-        x=np.asarray([first for _, first, _ in points], dtype=float),
-        y=np.asarray([second for _, _, second in points], dtype=float),
-        customdata=[number for number, _, _ in points],
-        text=list(shown),
-        hoverinfo="text",
-        mode="lines+markers" if is_front else "markers",
-        name=name,
-        line={"width": 1.4, "color": color, "shape": "linear"},
-        marker={
-            "size": 9 if is_front else 7,
-            "color": LIGHT["star"] if is_front else color,
-            "line": {
-                "width": 1.2 if is_front else 0.8,
-                "color": color if is_front else LIGHT["surface"],
-            },
-        },
-        opacity=1 if is_front else 0.7,
     )

@@ -53,15 +53,16 @@ def write_report(studies: Sequence[StudyRecord], path: str | Path) -> Path:
 
 def document(studies: Sequence[StudyRecord]) -> str:
     """The whole page as text: every script has its hash in the policy, nothing is fetched."""
-    from tuner.report import sections
+    from tuner.report import sections, side_by_side
+    from tuner.report.cards import Canvas
 
-    canvas = sections.Canvas()
+    canvas = Canvas()
     if len(studies) == 1:
         title = studies[0].name
         body = sections.study(studies[0], "s0", canvas)
     else:
         title = f"{len(studies)} studies compared"
-        body = sections.compared(studies, canvas) + "".join(
+        body = side_by_side.compared(studies, canvas) + "".join(
             sections.study(study, f"s{index}", canvas, heading="h2")
             for index, study in enumerate(studies)
         )

@@ -10,10 +10,11 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from tuner.report import facts, parameter_data, text, theme
+from tuner.report import facts, importance_data, parameter_data, text, theme
 from tuner.report.data import StudyRecord
 from tuner.report.drawing import Drawing, join, new_figure, objective_title, value_layout
-from tuner.report.parameter_data import Evaluator, Line, Parallel, Slice, Slices
+from tuner.report.importance_data import Evaluator, Importance
+from tuner.report.parameter_data import Line, Parallel, Slice, Slices
 from tuner.report.scales import ParameterAxis, ValueAxis
 from tuner.report.theme import LIGHT
 
@@ -28,28 +29,26 @@ def importance(study: StudyRecord, evaluator: Evaluator = "ped_anova") -> Drawin
     Raises:
         UndrawableError: There is too little to compare.
     """
-    data = parameter_data.importance(study, evaluator)
+    data = importance_data.importance(study, evaluator, importance_data.N_RESAMPLES)
     shown = data.shares[:N_BARS]
-    names = [text.label(name, 28) for name, _ in shown]
     shares = [share for _, share in shown]
+    names = [f"{text.label(name, 28)}  {_percent(share)}" for name, share in shown]
     figure = new_figure()
     figure.add_trace(
         go.Bar(
             x=np.asarray(shares),
             y=list(range(len(shown))),
             orientation="h",
-            text=[f"{100 * share:.0f} %" if share >= 0.01 else "< 1 %" for share in shares],
-            textposition="outside",
-            textfont={"color": LIGHT["muted"], "size": 11},
-            cliponaxis=False,
             hoverinfo="skip",
             marker={"color": LIGHT["complete"], "cornerradius": 3},
             width=0.62,
         )
     )
+    _add_whiskers(figure, data, [name for name, _ in shown])
+    furthest = max([*shares, *(high for _, high in data.ranges.values())])
     figure.update_layout(
         theme.layout(90 + 28 * len(shown), margin={"l": 8, "r": 16, "t": 8, "b": 8}),
-        xaxis={"visible": False, "range": [0, max(shares) * 1.15], "fixedrange": True},
+        xaxis={"visible": False, "range": [0, furthest * 1.02], "fixedrange": True},
         yaxis={
             "tickvals": list(range(len(shown))),
             "ticktext": names,
@@ -58,10 +57,31 @@ def importance(study: StudyRecord, evaluator: Evaluator = "ped_anova") -> Drawin
             "fixedrange": True,
             "tickfont": {"color": LIGHT["ink"], "size": 12},
         },
+        showlegend=False,
     )
     rest = len(data.shares) - len(shown)
     note = f"{text.plural(rest, 'less important parameter')} left out." if rest else ""
     return Drawing("Parameter importance", join([data.basis, note]), figure)
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %" if share >= 0.01 else "< 1 %"
+
+
+def _add_whiskers(figure: go.Figure, data: Importance, names: Sequence[str]) -> None:
+    """A line over each bar from the low to the high end of its share over resamplings."""
+    if not data.ranges:
+        return
+    ends = [data.ranges[name] for name in names]
+    figure.add_trace(
+        go.Scatter(
+            x=np.asarray([end for low, high in ends for end in (low, high, math.nan)]),
+            y=np.repeat(np.arange(len(ends), dtype=float), 3),
+            mode="lines",
+            hoverinfo="skip",
+            line={"width": 2, "color": LIGHT["star"]},
+        )
+    )
 
 
 def parallel(study: StudyRecord, objective: int = 0) -> Drawing:
@@ -140,41 +160,42 @@ def _shade(share: float) -> str:
 
 
 def _draw_axes(figure: go.Figure, data: Parallel, value_title: str, has_inactive: bool) -> None:
-    bottom = INACTIVE if has_inactive else 0.0
     titles = [text.label(axis.name, 18) for axis in data.axes]
     titles.append(text.label(value_title, 18))
     ticks = [_relative_ticks(axis) for axis in data.axes] + [_value_ticks(data.value_axis)]
+    words: list[dict[str, Any]] = []
     for place, (title, marks) in enumerate(zip(titles, ticks, strict=True)):
-        figure.add_shape(
-            type="line", x0=place, x1=place, y0=0, y1=1, line={"width": 1.2, "color": LIGHT["axis"]}
+        words.append(
+            {
+                "x": place,
+                "y": 1,
+                "yshift": 18,
+                "text": f"<b>{title}</b>",
+                "showarrow": False,
+                "font": {"size": 11, "color": LIGHT["ink"]},
+            }
         )
-        figure.add_annotation(
-            x=place,
-            y=1,
-            yshift=18,
-            text=f"<b>{title}</b>",
-            showarrow=False,
-            font={"size": 11, "color": LIGHT["ink"]},
-        )
-        for height, mark in marks:
-            _add_tick(figure, place, height, mark)
-        if bottom < 0 and place < len(data.axes):
-            _add_tick(figure, place, INACTIVE, text.DASH)
+        words += [_tick(place, height, mark) for height, mark in marks]
+        if has_inactive and place < len(data.axes):
+            words.append(_tick(place, INACTIVE, text.DASH))
+    line = {"type": "line", "y0": 0, "y1": 1, "line": {"width": 1.2, "color": LIGHT["axis"]}}
+    shapes = [line | {"x0": place, "x1": place} for place in range(len(titles))]
+    figure.update_layout(annotations=words, shapes=shapes)
 
 
-def _add_tick(figure: go.Figure, place: float, height: float, mark: str) -> None:
-    figure.add_annotation(
-        x=place,
-        y=height,
-        xshift=4,
-        xanchor="left",
-        text=mark,
-        showarrow=False,
-        font={"size": 10, "color": LIGHT["ink"]},
-        bgcolor=LIGHT["surface"],
-        opacity=0.82,
-        borderpad=1,
-    )
+def _tick(place: float, height: float, mark: str) -> dict[str, Any]:
+    return {
+        "x": place,
+        "y": height,
+        "xshift": 4,
+        "xanchor": "left",
+        "text": mark,
+        "showarrow": False,
+        "font": {"size": 10, "color": LIGHT["ink"]},
+        "bgcolor": LIGHT["surface"],
+        "opacity": 0.82,
+        "borderpad": 1,
+    }
 
 
 def _relative_ticks(axis: ParameterAxis) -> list[tuple[float, str]]:
@@ -201,7 +222,7 @@ def slice_drawings(study: StudyRecord, objective: int = 0) -> tuple[list[Drawing
         figure = new_figure().add_traces(_slice_traces(part, data))
         figure.update_layout(
             theme.small_layout(),
-            xaxis=_slice_layout(part) | {"title": {"text": ""}},
+            xaxis=axis_layout(part.axis) | {"title": {"text": ""}},
             yaxis=value_layout(data.value_axis),
         )
         drawings.append(Drawing(part.axis.name, "", figure))
@@ -230,7 +251,7 @@ def slices(study: StudyRecord, objective: int = 0) -> Drawing:
         row, column = index // n_columns + 1, index % n_columns + 1
         for trace in _slice_traces(part, data):
             figure.add_trace(trace, row=row, col=column)
-        figure.update_xaxes(_slice_layout(part), row=row, col=column)
+        figure.update_xaxes(axis_layout(part.axis), row=row, col=column)
         shown = value_layout(data.value_axis, title if column == 1 else "")
         figure.update_yaxes(shown, row=row, col=column)
     figure.update_layout(theme.layout(80 + 240 * n_rows), showlegend=False)
@@ -276,7 +297,7 @@ def _slice_trace(
         places = 10.0**places
     shown = [
         f"<b>trial {part.numbers[i]}</b>{' pruned' if part.pruned[i] else ''}"
-        f"<br>{text.label(axis.name)} = {_slice_value(axis, part.places[i])}"
+        f"<br>{text.label(axis.name)} = {text.label(axis.words(part.places[i]))}"
         f"<br>{text.number(part.values[i])}"
         for i in indices
     ]
@@ -292,15 +313,8 @@ def _slice_trace(
     )
 
 
-def _slice_value(axis: ParameterAxis, place: float) -> str:
-    if axis.kind == "category":
-        return text.label(axis.labels[int(place)])
-    value = 10.0**place if axis.kind == "log" else place
-    return text.number(float(round(value)) if axis.is_integer else value)
-
-
-def _slice_layout(part: Slice) -> dict[str, Any]:
-    axis = part.axis
+def axis_layout(axis: ParameterAxis) -> dict[str, Any]:
+    """Plotly's description of a parameter's axis."""
     shown: dict[str, Any] = {"title": {"text": text.label(axis.name)}, "showline": True}
     if axis.kind == "category":
         ticks = axis.ticks()

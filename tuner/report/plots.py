@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+from search_spaces import errors
+from tuner.errors import InputError
 from tuner.report.facts import UndrawableError
 
 if TYPE_CHECKING:
@@ -12,7 +15,7 @@ if TYPE_CHECKING:
 
     from tuner.report.data import StudyRecord
     from tuner.report.drawing import Drawing
-    from tuner.report.parameter_data import Evaluator
+    from tuner.report.importance_data import Evaluator
 
 
 class Plots:
@@ -83,9 +86,57 @@ class Plots:
 
     def pareto(self) -> Figure:
         """Two objectives against each other with the Pareto front."""
-        from tuner.report import figures
+        from tuner.report import front_figures
 
-        return self._figure(figures.pareto)
+        return self._figure(front_figures.pareto)
+
+    def hypervolume(self) -> Figure:
+        """How much the Pareto front commands, by trial."""
+        from tuner.report import front_figures
+
+        return self._figure(front_figures.volumes)
+
+    def contours(self, objective: int = 0) -> Figure:
+        """The smoothed rank over pairs of the most important parameters."""
+        from tuner.report import pair_figures
+
+        return self._figure(lambda study: pair_figures.contours(study, objective))
+
+    def ranks(self, objective: int = 0) -> Figure:
+        """The rank of every trial over pairs of the most important parameters."""
+        from tuner.report import pair_figures
+
+        return self._figure(lambda study: pair_figures.ranks(study, objective))
+
+    def distribution(self, objective: int = 0) -> Figure:
+        """The share of complete trials at or below each value."""
+        from tuner.report import spread_figures
+
+        return self._figure(lambda study: spread_figures.distribution([study], objective))
+
+    def space(self) -> Figure:
+        """The space as given, as searched, and where the best trials lie."""
+        from tuner.report import space_figures
+
+        return self._figure(space_figures.ranges)
+
+    def save(self, name: str, path: str | Path, *arguments: Any) -> Path:
+        """The path of a PNG or SVG file of one figure.
+
+        Args:
+            name: Of a figure, such as `history`.
+            path: Where to write, ending in .png or .svg.
+            arguments: Of the figure's method.
+
+        Raises:
+            InputError: No such figure, another ending, or no Chromium to draw it.
+            OSError: The file cannot be written.
+        """
+        from tuner.report.images import write_image
+
+        if name not in figure_names():
+            raise InputError(f"figure: {errors.unknown('figure', name, sorted(figure_names()))}")
+        return write_image(getattr(self, name)(*arguments), path)
 
     def _figure(self, draw: Callable[[StudyRecord], Drawing]) -> Figure:
         from tuner.report import drawing
@@ -94,3 +145,8 @@ class Plots:
             return draw(self._record_source()).titled()
         except UndrawableError as reason:
             return drawing.empty(str(reason))
+
+
+def figure_names() -> list[str]:
+    """The names of the figures that a study has."""
+    return [name for name in vars(Plots) if not name.startswith("_") and name != "save"]

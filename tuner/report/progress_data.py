@@ -1,4 +1,4 @@
-"""Hides how trials become the data of the figures about progress: history, curves, lanes, front."""
+"""Hides how trials become the data of the figures about progress: history, curves, lanes."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from tuner.report.data import State, StudyRecord, TrialRecord
 from tuner.report.facts import UndrawableError
 from tuner.report.scales import ValueAxis
 
-N_POINTS = 1500  # most marks of one state in a scatter
+N_POINTS = 1000  # most marks of one state in a scatter
 N_CURVES = 200
-N_BARS = 20_000
+N_BARS = 1500
+N_RUNGS = 8
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ def history(study: StudyRecord, objective: int = 0) -> History:
     ]
     failed = [trial.number for trial in trials if trial.state == "FAIL"]
     if not complete and not pruned:
-        raise UndrawableError(_nothing(study, "has a value yet"))
+        raise UndrawableError(nothing(study, "has a value yet"))
     best = facts.improvements(complete, direction)
     if best and trials[-1].number > best[-1][0]:
         best.append((float(trials[-1].number), best[-1][1]))
@@ -75,7 +76,7 @@ def history(study: StudyRecord, objective: int = 0) -> History:
         scales.even(failed, N_POINTS),
     )
     n_all, n_shown = len(complete + pruned) + len(failed), sum(len(group) for group in shown)
-    notes = [*_thinning(n_shown, n_all, "trial"), *axis_notes(axis)]
+    notes = [*thinning(n_shown, n_all, "trial"), *axis_notes(axis)]
     return History(
         _points(shown[0]), _points(shown[1]), tuple(shown[2]), tuple(best), axis, tuple(notes)
     )
@@ -85,7 +86,8 @@ def _points(pairs: Sequence[tuple[int, float]]) -> Points:
     return Points(tuple(number for number, _ in pairs), tuple(value for _, value in pairs))
 
 
-def _thinning(n_shown: int, n_all: int, word: str) -> list[str]:
+def thinning(n_shown: int, n_all: int, word: str) -> list[str]:
+    """A sentence on what is not drawn, if anything is not."""
     if n_shown == n_all:
         return []
     return [f"{n_shown:,} of {text.plural(n_all, word)} are drawn, spread evenly."]
@@ -99,7 +101,8 @@ def axis_notes(axis: ValueAxis) -> list[str]:
     return [f"{text.plural(axis.n_beyond, 'outlying value')} {verb} beyond the axis."]
 
 
-def _nothing(study: StudyRecord, what: str) -> str:
+def nothing(study: StudyRecord, what: str) -> str:
+    """Why there is nothing to show: no trial does what `what` says, or there is no trial."""
     return (
         f"None of {text.plural(len(study.trials), 'trial')} {what}."
         if study.trials
@@ -118,6 +121,20 @@ class Curve:
 
 
 @dataclass(frozen=True)
+class Rung:
+    """A step at which trials were judged and some stopped.
+
+    Attributes:
+        n_came: Trials that reached it.
+        n_stopped: Those that were pruned at it.
+    """
+
+    step: int
+    n_came: int
+    n_stopped: int
+
+
+@dataclass(frozen=True)
 class Curves:
     """Learning curves of many trials.
 
@@ -126,6 +143,7 @@ class Curves:
         best: The curve of the best trial, where it has one.
         axis: Range of the values.
         word: What a step is.
+        rungs: Where trials were stopped, in order of step; none where they were at many steps.
         notes: What is left out, one sentence each.
     """
 
@@ -133,6 +151,7 @@ class Curves:
     best: Curve | None
     axis: ValueAxis
     word: str
+    rungs: tuple[Rung, ...]
     notes: tuple[str, ...]
 
 
@@ -156,7 +175,7 @@ def curves(
         if any(math.isfinite(value) for value in points.values()):
             found.append(_curve(trial, points))
     if not found:
-        raise UndrawableError(_nothing(study, "reported values by step"))
+        raise UndrawableError(nothing(study, "reported values by step"))
     ranked = facts.best_numbers(study, objective)
     best = study.best if not study.is_multi_objective else None
     place = {curve.number: index for index, curve in enumerate(found)}
@@ -169,7 +188,27 @@ def curves(
         next((curve for curve in shown if curve.number == best), None),
         axis,
         facts.step_word(study),
+        rungs(study, objective),
         (*_curve_thinning(len(shown), len(found), limit), *axis_notes(axis)),
+    )
+
+
+def rungs(study: StudyRecord, objective: int = 0) -> tuple[Rung, ...]:
+    """The steps at which trials were pruned with what came and what stopped.
+
+    Without rungs trials stop at any step; more than `N_RUNGS` different ones are none.
+    """
+    reached = [
+        (max(points), trial.state == "PRUNED")
+        for trial in study.trials
+        if (points := facts.curve(study, trial, objective))
+    ]
+    steps = sorted({step for step, is_pruned in reached if is_pruned})
+    if len(steps) > N_RUNGS:
+        return ()
+    return tuple(
+        Rung(step, sum(last >= step for last, _ in reached), reached.count((step, True)))
+        for step in steps
     )
 
 
@@ -229,7 +268,7 @@ def timeline(study: StudyRecord) -> Timeline:
     """
     clock = facts.clock_of(study.trials)
     if clock is None:
-        raise UndrawableError(_nothing(study, "has a start time"))
+        raise UndrawableError(nothing(study, "has a start time"))
     begun = [trial for trial in facts.by_number(study) if trial.started is not None]
     lanes = sorted({trial.lane for trial in begun}, key=lambda lane: (lane is None, lane or 0))
     bars: list[Bar] = []
@@ -244,7 +283,7 @@ def timeline(study: StudyRecord) -> Timeline:
     notes = _pause_notes(clock)
     shown = scales.even(bars, N_BARS)
     return Timeline(
-        tuple(shown), tuple(layout), (*_thinning(len(shown), len(bars), "trial"), *notes)
+        tuple(shown), tuple(layout), (*thinning(len(shown), len(bars), "trial"), *notes)
     )
 
 
@@ -271,52 +310,3 @@ def _pause_notes(clock: facts.Clock) -> list[str]:
         return []
     lost = text.duration(sum(clock.lengths))
     return [f"{text.plural(len(clock.starts), 'pause')} without a running trial cut out ({lost})."]
-
-
-@dataclass(frozen=True)
-class Pareto:
-    """Two objectives against each other.
-
-    Attributes:
-        others: Trial, first and second value of those that another trial beats in both.
-        front: The same of the Pareto front, in order of the first value.
-        axes: Range of each objective.
-        notes: What is left out, one sentence each.
-    """
-
-    others: tuple[tuple[int, float, float], ...]
-    front: tuple[tuple[int, float, float], ...]
-    axes: tuple[ValueAxis, ValueAxis]
-    notes: tuple[str, ...]
-
-
-def pareto(study: StudyRecord) -> Pareto:
-    """Complete trials of two objectives, the front apart.
-
-    Raises:
-        UndrawableError: The study has another number of objectives, or no complete trial.
-    """
-    count = len(study.objectives)
-    if count != 2:
-        raise UndrawableError(
-            f"The Pareto front is drawn for two objectives; this study has {count}."
-        )
-    front = set(facts.front_numbers(study))
-    points = []
-    for trial in facts.by_number(study):
-        first, second = facts.final_value(trial, 0), facts.final_value(trial, 1)
-        if first is not None and second is not None:
-            points.append((trial.number, first, second))
-    if not points:
-        raise UndrawableError(_nothing(study, "has both values"))
-    others = [point for point in points if point[0] not in front]
-    shown = scales.even(others, N_POINTS)
-    directions = [direction for _, direction, _ in study.objectives]
-    axes = (
-        scales.value_axis([point[1] for point in points], directions[0]),
-        scales.value_axis([point[2] for point in points], directions[1]),
-    )
-    best = sorted((p for p in points if p[0] in front), key=lambda point: (point[1], point[2]))
-    beyond = [note for axis in axes for note in axis_notes(axis)]
-    notes = (*_thinning(len(shown), len(others), "dominated trial"), *beyond)
-    return Pareto(tuple(shown), tuple(best), axes, notes)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
@@ -112,6 +112,20 @@ class ParameterAxis:
         if plain is None or self.kind == "linear":
             return plain
         return math.log10(plain) if plain > 0 else None
+
+    def share(self, params: Mapping[str, Any]) -> float | None:
+        """Where a trial with these parameters lies between 0 and 1, or None where it does not."""
+        if self.name not in params:
+            return None
+        place = self.position(params[self.name])
+        return None if place is None else (place - self.low) / (self.high - self.low)
+
+    def words(self, place: float) -> str:
+        """The value at a position in axis units, as a reader wants it."""
+        if self.kind == "category":
+            return self.labels[int(place)]
+        value = 10.0**place if self.kind == "log" else place
+        return text.number(float(round(value)) if self.is_integer else value)
 
     def ticks(self, count: int = 5) -> list[tuple[float, str]]:
         """Position in axis units and label of at most `count` marks (all choices up to 12)."""

@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 
 from tuner.report import facts, scales, text
+from tuner.report.cause_data import Kind
 from tuner.report.data import STATE_WORDS, State, StudyRecord, TrialRecord
 from tuner.report.text import escaped
 
@@ -189,17 +190,33 @@ def _failure(trial: TrialRecord) -> str:
     )
 
 
-def findings(study: StudyRecord) -> str:
-    """What was recognised in training, with the trials that show it."""
-    rows = "".join(
-        f'<tr><td class="text"><bdi>{escaped(name)}</bdi></td><td class="n">{len(numbers):,}</td>'
-        f'<td class="text">{_number_list(numbers)}</td></tr>'
-        for name, numbers in facts.finding_counts(study)
-    )
-    head = heads("finding.", "trials", "which.")
+def kinds(found: Sequence[Kind], word: str, step: str) -> str:
+    """Failures or findings by kind, with where in the space they come from and which trials.
+
+    Args:
+        found: Most frequent first.
+        word: What a kind is called.
+        step: What a step of training is.
+    """
+    rows = "".join(_kind_row(kind, step) for kind in found)
+    head = heads(f"{word}.", "trials", "where it is frequent.", "which.")
     return (
         f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody>'
         "</table></div>"
+    )
+
+
+def _kind_row(kind: Kind, step: str) -> str:
+    causes = "<br>".join(f"<bdi>{escaped(cause.sentence)}</bdi>" for cause in kind.causes)
+    first = ""
+    if kind.epochs is not None:
+        low, high = kind.epochs
+        span = f"{low:,}" if low == high else f"{low:,} to {high:,}"
+        first = f' <span class="soft">from {step} {span}</span>'
+    return (
+        f'<tr><td class="text"><bdi>{escaped(text.shortened(kind.name, 60))}</bdi>{first}</td>'
+        f'<td class="n">{len(kind.numbers):,}</td><td class="text wide">{causes or text.DASH}</td>'
+        f'<td class="text">{_number_list(kind.numbers)}</td></tr>'
     )
 
 

@@ -44,6 +44,17 @@ class FakeStudy:
         return [trial] if self.counts.get("COMPLETE") else []
 
     @property
+    def optuna(self) -> SimpleNamespace:
+        """Trials in which something was found, most of them pruned."""
+        attributes = {"findings": [{"epoch": 3, "kind": "mode \x1b[31mcollapse", "text": "so"}]}
+        states = ["PRUNED"] * 9 + ["FAIL"]
+        trials = [
+            SimpleNamespace(number=n, state=SimpleNamespace(name=state), user_attrs=attributes)
+            for n, state in enumerate(states)
+        ]
+        return SimpleNamespace(get_trials=lambda deepcopy: trials)
+
+    @property
     def test(self) -> dict[str, float]:
         """Figures of the test part."""
         return {"accuracy": 0.975}
@@ -79,6 +90,11 @@ class FakeStudy:
     def export(self, path: Path) -> None:
         """Writes something."""
         path.write_text("number,value\n", encoding="utf-8")
+
+    @property
+    def plot(self) -> SimpleNamespace:
+        """Writes a picture that names its figure."""
+        return SimpleNamespace(save=lambda name, path: path.write_text(name, encoding="utf-8"))
 
 
 @pytest.fixture

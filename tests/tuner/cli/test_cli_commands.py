@@ -197,6 +197,17 @@ def test_show_tells_state_best_and_failures(
     assert "\x1b" not in ran.out
 
 
+def test_show_tells_what_was_found(tuner: Run, launched: dict[str, Any]) -> None:
+    """Each kind is a line with the trials it showed in, by how they ended; escapes are inert."""
+    ran = tuner("show", "digits-mlp")
+    wanted = (
+        "mode \\x1b[31mcollapse: 1 failed (trial 9), 9 pruned (trials 0, 1, 2, 3, 4, 5, 6, 7, ...)"
+    )
+    assert f"found       {wanted}" in ran.out
+    said = json.loads(tuner("show", "digits-mlp", "--json").out)["findings"]
+    assert list(said.values()) == [{"PRUNED": list(range(9)), "FAIL": [9]}]
+
+
 def test_show_lanes_tells_how_full_they_were(tuner: Run, launched: dict[str, Any]) -> None:
     """Shares are percents, a lane without a turn has no line there, most stacks are named."""
     lines = [line.split() for line in tuner("show", "digits-mlp", "--lanes").out.splitlines()]
@@ -237,6 +248,14 @@ def test_export_prints_its_path(tuner: Run, launched: dict[str, Any], tmp_path: 
     ran = tuner("export", "digits-mlp", "--out", str(tmp_path / "t.csv"))
     assert (ran.code, ran.out) == (0, f"{tmp_path / 't.csv'}\n")
     assert (tmp_path / "t.csv").exists()
+
+
+def test_export_draws_a_figure(tuner: Run, launched: dict[str, Any], tmp_path: Path) -> None:
+    """With --figure the file holds the picture instead of the table."""
+    out = tmp_path / "history.svg"
+    ran = tuner("export", "digits-mlp", "--out", str(out), "--figure", "history")
+    assert (ran.code, ran.out) == (0, f"{out}\n")
+    assert out.read_text(encoding="utf-8") == "history"
 
 
 def test_failures_beyond_ten_are_counted(

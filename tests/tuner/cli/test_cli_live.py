@@ -50,6 +50,18 @@ def test_picture_says_all(snapshot: Snapshot) -> None:
         assert fact in text
 
 
+def test_the_course_of_the_best_value_is_drawn(snapshot: Snapshot) -> None:
+    """Behind the best value stand letters that fall with it; a first moment has none."""
+    wide = console(width=200)
+    wide.print(picture(snapshot, 200, best=[0.4, 0.2, 0.1]))
+    assert "best 0.0513 (trial 12)  █▃▁\n" in written(wide)
+    renewed = console(terminal=True)
+    with LiveView(renewed, interactive=True) as view:
+        for value in (0.4, 0.2, 0.1):
+            view(replace(snapshot, best_values=(value,)))
+    assert "█▃▁" in written(renewed)
+
+
 def test_many_lanes_are_counted(snapshot: Snapshot) -> None:
     """Of more lanes than fit, the rest is one line."""
     lane = LaneStatus(lane=0, device="cpu", n_rows=1, n_slots=1, rows_per_s=1.0)

@@ -16,9 +16,13 @@ from optuna.distributions import (
     IntDistribution,
 )
 
-from tuner.report.data import StudyRecord, TrialRecord
+from tuner.report.data import Finding, SampleSeries, StudyRecord, TrialRecord
 
 START = datetime(2026, 3, 2, 14, 5)
+DOT = (
+    "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhg"
+    "GAWjR9awAAAABJRU5ErkJggg=="
+)
 LOSS = (("validation_loss", "minimize", ""),)
 MLP: dict[str, BaseDistribution] = {
     "learning_rate": FloatDistribution(1e-4, 1.0, log=True),
@@ -183,13 +187,20 @@ def two_objectives(n_trials: int = 120, seed: int = 1) -> StudyRecord:
                 ended=START + timedelta(seconds=begin + epochs),
                 reason="dominated at rung 3" if is_pruned else None,
                 metrics=metrics,
-                findings=("mode collapse: 2 of 8 modes left at epoch 9",)
+                findings=(Finding("mode collapse", "2 of 8 modes left", 9),)
                 if number % 9 == 0
                 else (),
             )
         )
+    angles = rng.uniform(0, 2 * math.pi, 120)
+    ring = [[math.cos(angle), math.sin(angle)] for angle in angles]
+    frames = tuple([[size * x, size * y] for x, y in ring] for size in (0.1, 0.5, 0.9))
     return StudyRecord(
         name="ring-gan",
+        samples=(
+            SampleSeries(8, "best", "points", (1, 4, 12), frames, ring),
+            SampleSeries(9, "mode collapse", "images", (1, 12), (DOT, DOT), DOT),
+        ),
         objectives=(("distance", "minimize", "mm"), ("coverage", "maximize", "")),
         trials=tuple(trials),
         distributions={
@@ -234,7 +245,7 @@ def hostile(seed: int = 2) -> StudyRecord:
                 reason=HOSTILE[number % len(HOSTILE)] if is_failed else None,
                 error=HOSTILE[1] * 3 if is_failed else None,
                 metrics={HOSTILE[1]: {1: 0.5, 2: 0.25}},
-                findings=(HOSTILE[3],),
+                findings=(Finding(HOSTILE[3], HOSTILE[0], 1),),
             )
         )
     best = min((t for t in trials if t.values), key=lambda trial: trial.values or ())

@@ -97,6 +97,19 @@ def test_failures_are_counted_up_to_the_colon() -> None:
     assert counted == [("non-finite", 2), ("no reason recorded", 1), ("oom", 1)]
 
 
+def test_the_subject_names_trainer_and_data() -> None:
+    """Data may be a name or a mapping; what is not recorded is left out."""
+    specs: list[tuple[dict[str, object], str]] = [
+        ({"trainer": "mlp", "data": "digits"}, "mlp on digits"),
+        ({"trainer": "mlp", "data": {"name": "iris"}}, "mlp on iris"),
+        ({"trainer": "mlp", "data": {"file": "t.csv", "target": "y"}}, "mlp on t.csv"),
+        ({"objective": "module:f"}, "module:f"),
+        ({}, ""),
+    ]
+    for spec, subject in specs:
+        assert facts.subject(StudyRecord("s", LOSS, spec=spec)) == subject
+
+
 def test_pruned_trials_are_counted_by_their_last_step() -> None:
     """Where trials were stopped is read from their values, whatever the reason says."""
     trials = (

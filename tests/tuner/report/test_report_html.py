@@ -102,7 +102,8 @@ def test_every_figure_has_its_place(page: Page) -> None:
     assert len(ids) == len(set(ids))
     assert set(figures_of(page)) <= set(ids)
     kinds = {key.removeprefix("s0-").split("-")[0] for key in figures_of(page)}
-    assert {"history", "curves", "importance", "timeline", "parallel", "slice", "metric"} == kinds
+    wanted = {"history", "curves", "importance", "space", "contours", "ranks", "distribution"}
+    assert wanted | {"timeline", "parallel", "slice", "metric"} == kinds
 
 
 def test_nothing_is_fetched(page: Page) -> None:

@@ -1,0 +1,56 @@
+"""Hides how several studies are written side by side: a table and their figures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+
+from tuner.report import comparison, facts, spread_figures, tables, text
+from tuner.report.cards import Canvas, card
+from tuner.report.data import StudyRecord
+from tuner.report.text import escaped
+
+
+def compared(studies: Sequence[StudyRecord], canvas: Canvas) -> str:
+    """The head of a page of several studies: a table and the best so far of each."""
+    rows = "".join(_compared_row(record, f"s{index}") for index, record in enumerate(studies))
+    heads = tables.heads("study.", "state.", "best value", "test.")
+    heads += tables.heads("complete", "pruned", "failed", "duration")
+    table = (
+        f'<div class="scroll"><table><thead><tr>{heads}</tr></thead>'
+        f"<tbody>{rows}</tbody></table></div>"
+    )
+    by_trial = canvas.place(
+        "by-trial", "Best so far by trials", partial(comparison.by_trial, studies)
+    )
+    by_time = canvas.place("by-time", "Best so far by time", partial(comparison.by_time, studies))
+    alike = comparison.comparable(studies) or list(studies[:1])
+    draw = partial(spread_figures.distribution, alike)
+    spread = canvas.place("distribution", "Distribution of results", draw)
+    return (
+        f'<header class="head"><div class="line"><h1>{len(studies)} studies compared</h1>'
+        "</div></header>"
+        f'{card("studies", "Studies", table)}<div class="grid">{by_trial}{by_time}{spread}</div>'
+    )
+
+
+def _compared_row(record: StudyRecord, key: str) -> str:
+    trial = record.best_trial
+    best = None if trial is None or record.is_multi_objective else facts.final_value(trial)
+    if record.is_multi_objective:
+        shown = f"front of {len(facts.front_numbers(record))}"
+    else:
+        shown = text.DASH if best is None else tables.value(best, record.objectives[0][2])
+    tests = " · ".join(
+        f"<bdi>{escaped(name)}</bdi> {tables.value(item)}" for name, item in record.test.items()
+    )
+    counts = facts.state_counts(record)
+    cells = "".join(f'<td class="n">{counts[s]:,}</td>' for s in ("COMPLETE", "PRUNED", "FAIL"))
+    clock = facts.clock_of(record.trials)
+    took = tables.seconds(None if clock is None else clock.total_s)
+    name = escaped(text.shortened(record.name, 60))
+    return (
+        f'<tr><td class="text"><a href="#{key}"><bdi>{name}</bdi></a></td>'
+        f'<td class="text">{escaped(record.state)}</td><td class="n"><b>{shown}</b></td>'
+        f'<td class="text">{tests or text.DASH}</td>{cells}<td class="n">{took}</td></tr>'
+    )
