@@ -21,7 +21,7 @@ import torch
 
 from trials.contract import Row
 from trials.data import Dataset, load
-from trials.gans.failures import DETECTORS, Finding, detect
+from trials.gans.failures import DETECTORS, Symptom, detect
 from trials.gans.quality.projections import SlicedWasserstein
 from trials.gans.vectors import VectorGAN
 
@@ -108,13 +108,13 @@ class Run:
         distance: Of its last samples from the test part, over that of one point in its middle.
         farthest: The largest such distance from the validation part at the end of an epoch.
         history: Figures of its epochs.
-        findings: The first of each kind.
+        symptoms: The first of each kind.
     """
 
     distance: float
     farthest: float
     history: list[Mapping[str, float]]
-    findings: list[Finding]
+    symptoms: list[Symptom]
 
     def has_failed(self, kind: str) -> bool:
         """Whether it failed at all, and as far as can be told otherwise, in that way."""
@@ -154,8 +154,8 @@ def provoked(seeds: range) -> None:
     for kind, recipes in PROVOKED.items():
         ended = [run for name, settings in recipes for run in runs(load(name), settings, seeds)]
         failed = [run for run in ended if run.has_failed(kind)]
-        epochs = sorted(f.epoch for run in failed for f in run.findings if f.kind == kind)
-        others = Counter(f.kind for run in failed for f in run.findings if f.kind != kind)
+        epochs = sorted(f.epoch for run in failed for f in run.symptoms if f.kind == kind)
+        others = Counter(f.kind for run in failed for f in run.symptoms if f.kind != kind)
         at = epochs[len(epochs) // 2] if epochs else math.nan
         also = ", ".join(f"{name} {n}" for name, n in others.most_common())
         hits = percent(len(epochs), len(failed))
@@ -166,8 +166,8 @@ def healthy(seeds: range) -> None:
     """Prints the false alarms of each detector on the runs that ended near the data."""
     ended = [run for name, settings in FINE for run in runs(load(name), settings, seeds)]
     fine = [run for run in ended if run.is_near]
-    alarms = Counter(finding.kind for run in fine for finding in run.findings)
-    n_alarmed = sum(bool(run.findings) for run in fine)
+    alarms = Counter(symptom.kind for run in fine for symptom in run.symptoms)
+    n_alarmed = sum(bool(run.symptoms) for run in fine)
     print(f"\nhealthy: {len(fine)} of {len(ended)} runs ended near the data")
     for kind in DETECTORS:
         print(f"{kind:22}  false alarms {percent(alarms[kind], len(fine))}")

@@ -8,7 +8,12 @@ from search_spaces.space import Space
 
 CHOICES: dict[str, tuple[Choice, ...]] = {
     "activation": ("relu", "leaky_relu", "tanh"),
-    "loss": ("minimax", "non_saturating"),
+    "latent_distribution": ("normal", "uniform"),
+    "loss": ("minimax", "non_saturating", "least_squares", "hinge", "wasserstein"),
+    "condition": ("one_hot", "dense"),
+    "frozen_player": ("none", "generator", "discriminator"),
+    "generator_norm": ("none", "batch", "virtual"),
+    "discriminator_norm": ("none", "batch", "virtual", "spectral"),
 }
 """Axis of words -> all its legal values."""
 
@@ -31,4 +36,73 @@ VECTOR_GAN = Space(
 `learning_rate` is the generator's and `discriminator_ratio` the discriminator's rate over it;
 `discriminator_steps` are taken per generator step; `label_smoothing` is one-sided: real samples
 are labelled 1 - label_smoothing.
+"""
+
+_TOLD = Space(
+    learning_rate=Float(1e-4, 1e-2, log=True),
+    discriminator_ratio=Float(0.25, 4.0, log=True),
+    beta1=Constant(0.5),
+    beta2=Constant(0.999),
+    units=Int(16, 64, log=True),
+    layers=Int(1, 2),
+    latent=Int(2, 32, log=True),
+    batch_size=Categorical((64, 128)),
+    activation=Categorical(("relu", "leaky_relu", "tanh")),
+    loss=Categorical(("non_saturating", "least_squares", "hinge")),
+    label_smoothing=Float(0.0, 0.3),
+    instance_noise=Float(0.0, 0.3),
+    average_half_life=Float(500.0, 20000.0, log=True),
+)
+
+INFO_GAN = Space(**dict(_TOLD), codes=Constant(8), information=Float(0.1, 3.0, log=True))
+"""The ready space of the `infogan` trainer; axes as in `VECTOR_GAN`.
+
+`codes` values of the code weigh `information` in the losses.
+"""
+
+CONDITIONAL_GAN = Space(**dict(_TOLD), condition=Constant("one_hot"))
+"""The ready space of the `conditional_gan` trainer; axes as in `VECTOR_GAN`.
+
+`condition` is how a class is told: `one_hot`, or by the `dense` vector of its words.
+"""
+
+SEMI_SUPERVISED_GAN = Space(**dict(_TOLD), supervision=Float(0.3, 3.0, log=True))
+"""The ready space of the `semi_supervised_gan` trainer; axes as in `VECTOR_GAN`.
+
+`supervision` is the weight of the classes of labelled points in the discriminator's loss.
+"""
+
+PIX2PIX = Space(
+    learning_rate=Float(1e-4, 5e-3, log=True),
+    discriminator_ratio=Float(0.1, 2.0, log=True),
+    beta1=Constant(0.5),
+    beta2=Constant(0.999),
+    channels=Int(4, 16, log=True),
+    latent=Int(1, 16, log=True),
+    batch_size=Constant(64),
+    activation=Categorical(("relu", "leaky_relu")),
+    loss=Categorical(("non_saturating", "least_squares")),
+    closeness=Float(1.0, 100.0, log=True),
+)
+"""The ready space of the `pix2pix` trainer; axes as in `VECTOR_GAN`.
+
+`channels` are those of the upper maps, and `closeness` is the weight of the mean absolute
+difference from the true image.
+"""
+
+CYCLEGAN = Space(
+    learning_rate=Float(1e-4, 5e-3, log=True),
+    discriminator_ratio=Float(0.1, 2.0, log=True),
+    beta1=Constant(0.5),
+    beta2=Constant(0.999),
+    units=Int(32, 64, log=True),
+    layers=Constant(1),
+    batch_size=Constant(64),
+    activation=Categorical(("relu", "leaky_relu")),
+    loss=Categorical(("non_saturating", "least_squares")),
+    cycle=Float(1.0, 100.0, log=True),
+)
+"""The ready space of the `cyclegan` trainer; axes as in `VECTOR_GAN`.
+
+`cycle` is the weight of the mean absolute difference of images that go there and back.
 """

@@ -122,21 +122,23 @@ def test_padding_does_not_matter(ring_data):
 def test_objectives_name_the_modes_where_they_are_known(ring_data):
     """Distance is minimised, quality and modes maximised; each is in every epoch's figures."""
     trainer = VectorGAN(ring_data)
-    assert [(o.name, o.direction) for o in trainer.objectives] == [
+    assert [(o.name, o.direction) for o in trainer.objectives[:3]] == [
         ("sample_distance", "minimize"),
         ("high_quality", "maximize"),
         ("modes", "maximize"),
     ]
     cohort = trainer.cohort(trainer.structure(SMALL))
     cohort.admit([Row(0, SMALL, SEED, 3)])
-    assert {o.name for o in trainer.objectives} < cohort.advance()[0].metrics.keys()
-    assert set(trainer.test(cohort.save(0), SMALL)) == {o.name for o in trainer.objectives}
+    cheap = {o.name for o in trainer.objectives[:3]}
+    assert cheap < cohort.advance()[0].metrics.keys()
+    assert cheap <= trainer.test(cohort.save(0), SMALL).keys()
 
 
 def test_data_without_modes(classes_data):
-    """A table can be learnt too; only the distance is measured."""
-    trainer = VectorGAN(classes_data)
-    assert [o.name for o in trainer.objectives] == ["sample_distance"]
+    """A table can be learnt too; the distance comes first, and there are no modes to count."""
+    names = [o.name for o in VectorGAN(classes_data).objectives]
+    assert names[0] == "sample_distance"
+    assert not {"modes", "high_quality"} & set(names)
 
 
 def test_training_brings_samples_nearer(ring_data):

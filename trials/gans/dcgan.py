@@ -14,12 +14,15 @@ from search_spaces import Categorical, Int, Space
 from search_spaces.images import DCGAN as SPACE
 from trials.contract import Row
 from trials.data import DataError, Dataset
-from trials.gans.adversarial import Build
+from trials.gans.adversarial import JUDGING, LEARNING, Build, Extent
 from trials.gans.image_players import ImageDiscriminator, ImageGenerator, Plan
+from trials.gans.leaks import leaky_spans
 from trials.gans.real import Real
+from trials.gans.settings import GAME_AXES, GameSettings, Shape
 from trials.gans.trainer import GANTrainer
-from trials.gans.training import GAME_AXES, GameFamily, GameSettings, Shape
-from trials.stacked.activations import ACTIVATIONS, spans
+from trials.gans.training import GameFamily
+from trials.stacked.activations import ACTIVATIONS
+from trials.stacked.cohort import Vectors
 from trials.stacked.convolution import VECTOR
 from trials.stacked.layout import LANES, Layout, width_bucket
 from trials.stacked.settings import settings_of
@@ -89,13 +92,7 @@ class DCGAN(GANTrainer):
             for stage in _plan(self.real, settings.layers, channels, 1, 1).stages[1:]
         ):
             channels *= 2
-        return Shape(
-            settings.layers,
-            channels,
-            width_bucket(settings.latent, 4),
-            settings.batch_size,
-            settings.discriminator_steps,
-        )
+        return settings.shape(channels, width_bucket(settings.latent, 4))
 
     def family(self, shape: Shape) -> GameFamily:
         """Convolutional players of that shape on the data."""
@@ -131,30 +128,35 @@ class _Family(GameFamily):
         plan = _plan(self.real, settings.layers, settings.channels, settings.latent, 1)
         return Layout(tuple(plan.generator() if player == "generator" else plan.discriminator()))
 
-    def generators(self, rows: Sequence[Row], like: Tensor) -> Build[ImageGenerator]:
+    def generators(self, rows: Sequence[Row], stack: Vectors) -> Build[ImageGenerator]:
         """What makes the stacked generators of `rows`."""
-        activations = spans([self.settings(row).activation for row in rows])
+        activations = leaky_spans([self.settings(row) for row in rows])
 
-        def build(parameters: Tensor, gradient: Tensor, n_batch: int, name: str) -> ImageGenerator:
-            layout = self.layouts["generator"]
-            memory = self.workspace, name
+        def build(
+            parameters: Tensor,
+            gradient: Tensor,
+            extent: Extent,
+            use: str,
+        ) -> ImageGenerator:
+            tensors = self.layouts["generator"], parameters, gradient
+            name = "generator" + (JUDGING if use == JUDGING else LEARNING)
             return ImageGenerator(
-                self.plan, layout, parameters, gradient, n_batch, activations, *memory
+                self.plan, *tensors, extent.n_rows, activations, self.workspace, name
             )
 
         return build
 
-    def discriminators(self, rows: Sequence[Row], like: Tensor) -> Build[ImageDiscriminator]:
+    def discriminators(self, rows: Sequence[Row], stack: Vectors) -> Build[ImageDiscriminator]:
         """What makes the stacked discriminators of `rows`."""
-        activations = spans([self.settings(row).activation for row in rows])
+        activations = leaky_spans([self.settings(row) for row in rows])
 
         def build(
-            parameters: Tensor, gradient: Tensor, n_batch: int, name: str
+            parameters: Tensor, gradient: Tensor, extent: Extent, use: str
         ) -> ImageDiscriminator:
-            layout = self.layouts["discriminator"]
-            memory = self.workspace, name
+            tensors = self.layouts["discriminator"], parameters, gradient
+            name = "discriminator" + (JUDGING if use == JUDGING else LEARNING)
             return ImageDiscriminator(
-                self.plan, layout, parameters, gradient, n_batch, activations, *memory
+                self.plan, *tensors, extent.n_rows, activations, self.workspace, name
             )
 
         return build

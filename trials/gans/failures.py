@@ -8,11 +8,17 @@ from dataclasses import dataclass
 from statistics import fmean, median, quantiles
 from typing import TypeAlias
 
+from trials.contract import Finding
+from trials.stacked.watching import Watch
+
 Epoch: TypeAlias = Mapping[str, float]
 """The figures of one epoch by name."""
 
 History: TypeAlias = Sequence[Epoch]
 """Consecutive epochs; the first is epoch 1."""
+
+ALWAYS_FINITE = ("relative_distance", "generator_loss", "discriminator_loss")
+"""Figures that every game has; others may be nan where they mean nothing, as for some losses."""
 
 COLLAPSE_EPOCHS = 16
 """So many epochs in a row without diversity are a collapse; a slow start may take 14."""
@@ -53,8 +59,8 @@ DIVERGENCE_LOSS = 50.0
 
 
 @dataclass(frozen=True)
-class Finding:
-    """A way in which a training failed.
+class Symptom:
+    """A way in which a training failed, and when it showed.
 
     Attributes:
         kind: A key of `DETECTORS`.
@@ -78,14 +84,16 @@ class Detector:
         needs: Figures that each of them must have, finite ones; it is silent without.
         sees: From these epochs to the figures that show the failure; None where they do not.
         text: What it says, with the names of its figures in braces.
+        is_hopeless: Training on has not mended it in any run that was looked at.
     """
 
     n_epochs: int
     needs: tuple[str, ...]
     sees: Callable[[History], Mapping[str, float] | None]
     text: str
+    is_hopeless: bool = False
 
-    def finding(self, kind: str, history: History, epoch: int) -> Finding | None:
+    def symptom(self, kind: str, history: History, epoch: int) -> Symptom | None:
         """What it finds at the end of `epoch`, from 1, if anything."""
         if epoch < self.n_epochs:
             return None
@@ -95,24 +103,24 @@ class Detector:
         figures = self.sees(recent)
         if figures is None:
             return None
-        return Finding(kind, epoch, self.text.format(n_epochs=self.n_epochs, **figures), figures)
+        return Symptom(kind, epoch, self.text.format(n_epochs=self.n_epochs, **figures), figures)
 
 
-def detect(history: History) -> list[Finding]:
-    """The first finding of each kind, in the order of their epochs.
+def detect(history: History) -> list[Symptom]:
+    """The first symptom of each kind, in the order of their epochs.
 
     Args:
         history: All epochs of a row so far, with the figures of its trainer. A detector is silent
             where a figure that it needs is not there.
     """
-    first: dict[str, Finding] = {}
+    first: dict[str, Symptom] = {}
     for epoch in range(1, len(history) + 1):
-        for finding in detect_at(history, epoch):
-            first.setdefault(finding.kind, finding)
+        for symptom in detect_at(history, epoch):
+            first.setdefault(symptom.kind, symptom)
     return list(first.values())
 
 
-def detect_at(history: History, epoch: int | None = None) -> list[Finding]:
+def detect_at(history: History, epoch: int | None = None) -> list[Symptom]:
     """What shows at the end of one epoch, however often it showed before.
 
     Args:
@@ -120,13 +128,14 @@ def detect_at(history: History, epoch: int | None = None) -> list[Finding]:
         epoch: From 1 to their number; None for the last.
     """
     at = len(history) if epoch is None else epoch
-    found = (detector.finding(kind, history, at) for kind, detector in DETECTORS.items())
-    return [finding for finding in found if finding is not None]
+    found = (detector.symptom(kind, history, at) for kind, detector in DETECTORS.items())
+    return [symptom for symptom in found if symptom is not None]
 
 
 def _non_finite(recent: History) -> Mapping[str, float] | None:
-    broken = {name: value for name, value in recent[-1].items() if not math.isfinite(value)}
-    return {"n_broken": float(len(broken))} if broken else None
+    last = recent[-1]
+    n_broken = sum(not math.isfinite(last[name]) for name in ALWAYS_FINITE if name in last)
+    return {"n_broken": float(n_broken)} if n_broken else None
 
 
 def _divergence(recent: History) -> Mapping[str, float] | None:
@@ -167,18 +176,20 @@ def _exploited_weakness(recent: History) -> Mapping[str, float] | None:
 def _oscillation(recent: History) -> Mapping[str, float] | None:
     distances = _of(recent, "relative_distance")
     middle = median(distances)
-    deciles = quantiles(distances, n=10)
-    swing = _ratio(deciles[-1] - deciles[0], middle)
     before, after = map(median, _halves(distances))
     is_off = middle >= OSCILLATION_DISTANCE and after >= OSCILLATION_DISTANCE
-    if not is_off or swing < OSCILLATION_SWING or after < OSCILLATION_PROGRESS * before:
+    if not is_off or after < OSCILLATION_PROGRESS * before:
+        return None
+    deciles = quantiles(distances, n=10)
+    swing = _ratio(deciles[-1] - deciles[0], middle)
+    if swing < OSCILLATION_SWING:
         return None
     return {"relative_distance": middle, "swing": swing}
 
 
 DETECTORS: dict[str, Detector] = {
     "non-finite": Detector(
-        1, (), _non_finite, "{n_broken:.0f} figures of the epoch are not finite"
+        1, (), _non_finite, "{n_broken:.0f} figures of the epoch are not finite", is_hopeless=True
     ),
     "divergence": Detector(
         DIVERGENCE_EPOCHS,
@@ -186,12 +197,14 @@ DETECTORS: dict[str, Detector] = {
         _divergence,
         "over {n_epochs} epochs the samples were {relative_distance:.3g} times as far off as one "
         "point in the middle of the data, and a loss was {loss:.3g}",
+        is_hopeless=True,
     ),
     "mode collapse": Detector(
         COLLAPSE_EPOCHS,
         ("reach",),
         _mode_collapse,
         "in {n_epochs} epochs the samples reached at most {reach:.0%} of the data",
+        is_hopeless=True,
     ),
     "strong discriminator": Detector(
         STRONG_EPOCHS,
@@ -216,6 +229,21 @@ DETECTORS: dict[str, Detector] = {
     ),
 }
 """Kind of failure -> how it is told."""
+
+
+def _findings(recent: History, _epoch: int) -> tuple[Finding, ...]:
+    return tuple(
+        Finding(symptom.kind, symptom.text, DETECTORS[symptom.kind].is_hopeless)
+        for symptom in detect_at(recent)
+    )
+
+
+WATCH = Watch(
+    names=tuple(dict.fromkeys(name for d in DETECTORS.values() for name in d.needs)),
+    n_epochs=max(detector.n_epochs for detector in DETECTORS.values()),
+    find=_findings,
+)
+"""What a cohort of GANs looks for after every epoch of a row."""
 
 
 def _of(recent: History, name: str) -> list[float]:

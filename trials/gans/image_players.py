@@ -81,7 +81,7 @@ class Plan:
             yield Part(f"{name}.bias", (n_out,), start=0.0)
 
 
-class _Dense:
+class Dense:
     """K linear layers for batches of one size.
 
     Args:
@@ -131,7 +131,7 @@ class _Dense:
         return torch.bmm(slope, self._weight.transpose(1, 2), out=self._below)
 
 
-class _Maps:
+class Maps:
     """What both players have: names and views of their convolutions, and activated maps."""
 
     def __init__(
@@ -195,7 +195,7 @@ class ImageDiscriminator:
         name: str,
     ) -> None:
         n_rows, self._stages = len(parameters), plan.stages
-        self._maps = _Maps(layout, parameters, gradient, spans, 0)
+        self._maps = Maps(layout, parameters, gradient, spans, 0)
         patches = Patches(plan.image[0], plan.image[1:], WINDOW)
         self._first = PatchConvolution(
             n_rows, plan.channels, n_batch, patches, workspace, f"{name}.first"
@@ -207,7 +207,7 @@ class ImageDiscriminator:
             )
         ]
         last = str(2 * plan.n_layers + 1)
-        self._last = _Dense(
+        self._last = Dense(
             layout, last, parameters, self._maps.into, n_batch, workspace, f"{name}.last"
         )
         self._features = workspace.take(f"{name}.features", n_rows, n_batch, *self._stages[-1])
@@ -267,8 +267,8 @@ class ImageGenerator:
         name: str,
     ) -> None:
         n_rows, self._stages = len(parameters), plan.stages[::-1]
-        self._maps = _Maps(layout, parameters, gradient, spans, 3)
-        self._first = _Dense(
+        self._maps = Maps(layout, parameters, gradient, spans, 3)
+        self._first = Dense(
             layout, "0", parameters, self._maps.into, n_batch, workspace, f"{name}.first"
         )
         self._grown = workspace.take(f"{name}.grown", n_rows, n_batch, *self._stages[0])

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import torch
+from torch import Tensor
 
 from trials.data import DataError, Dataset, Part
 from trials.data.scaling import fit_scaling
-from trials.gans.quality import Quality
+from trials.gans.quality import Figures, Quality
+from trials.gans.wanted import Wanted
 from trials.stacked.batches import table
 from trials.stacked.layout import whole_lanes
 
@@ -30,12 +34,28 @@ class Real:
         )
         scaled = torch.as_tensor(scaling.apply(points)).flatten(1)
         self.n_points, self.n_features = scaled.shape
+        self.n_conditions = 0
         self.width = whole_lanes(self.n_features)
         self.points = table(scaled.to(device=device, dtype=dtype), self.width)
         self.modes = None
         if data.modes is not None:
             self.modes = torch.as_tensor(data.modes).to(device=device, dtype=dtype)
         self.validation = self.quality(data.validation)
+        self._wanted: Wanted | None = None
+
+    def measure(self, names: Collection[str]) -> None:
+        """`watched` has the objectives of these names from now on, of those in `wanted.offered`."""
+        if self._wanted is None or self._wanted.names != frozenset(names):
+            self._wanted = Wanted(self.data, names, self.device, self.dtype)
+
+    def watched(self, samples: Tensor) -> Figures:
+        """Figures of an epoch: of `Quality.watched`, and those that were asked for.
+
+        Args:
+            samples: Generated points in data units, shape (K, N_SAMPLES, D).
+        """
+        figures = self.validation.watched(samples)
+        return figures if self._wanted is None else figures | self._wanted.figures(samples)
 
     def quality(self, part: Part) -> Quality:
         """Figures against the points of `part`, in data units."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Hashable, Mapping
+from collections.abc import Collection, Hashable, Mapping
 from typing import Any, ClassVar, Literal
 
 import torch
@@ -12,8 +12,11 @@ from torch import Tensor
 from search_spaces import Space
 from trials.contract import Objective, Row, RowState
 from trials.data import Dataset
+from trials.gans.failures import WATCH
 from trials.gans.real import Real
-from trials.gans.training import PLAYERS, GameFamily, Shape
+from trials.gans.settings import Shape
+from trials.gans.training import PLAYERS, GameFamily
+from trials.gans.wanted import check_enough, offered
 from trials.stacked.cohort import StackedCohort
 
 
@@ -31,6 +34,7 @@ class GANTrainer(ABC):
     default_data: ClassVar[str]
     space: Space
     domain: Space
+    _wanted: tuple[str, ...] = ()
 
     def __init__(
         self,
@@ -44,9 +48,20 @@ class GANTrainer(ABC):
     def objectives(self) -> tuple[Objective, ...]:
         """What may be optimised on this data; the first is the default."""
         distance = Objective("sample_distance", "minimize", "data units")
+        further = offered(self.real.data)
         if self.real.modes is None:
-            return (distance,)
-        return (distance, Objective("high_quality", "maximize"), Objective("modes", "maximize"))
+            return (distance, *further)
+        modes = (Objective("high_quality", "maximize"), Objective("modes", "maximize"))
+        return (distance, *modes, *further)
+
+    def measure(self, names: Collection[str]) -> None:
+        """Cohorts that are made from now on report the objectives of these names too.
+
+        Raises:
+            DataError: There are too few points to compare samples with.
+        """
+        self._wanted = tuple(o.name for o in offered(self.real.data) if o.name in names)
+        check_enough(self.real.data, self._wanted)
 
     @abstractmethod
     def structure(self, params: Mapping[str, Any]) -> Shape:
@@ -59,7 +74,10 @@ class GANTrainer(ABC):
     def cohort(self, structure: Hashable) -> StackedCohort:
         """An empty cohort for that structure."""
         assert isinstance(structure, Shape)
-        return StackedCohort(self.family(structure))
+        family = self.family(structure)
+        if self._wanted:
+            family.real.measure(self._wanted)
+        return StackedCohort(family, WATCH)
 
     def weights(self, state: RowState, params: Mapping[str, Any]) -> dict[str, Tensor]:
         """Weights of both players by the names of the equivalent torch.nn models."""
@@ -68,15 +86,25 @@ class GANTrainer(ABC):
         return {
             f"{player}.{name}": tensor
             for player in PLAYERS
-            for name, tensor in family.tensors(row, state, player, "parameters").items()
+            for name, tensor in family.weights(row, state, player).items()
         }
 
     def test(self, state: RowState, params: Mapping[str, Any]) -> dict[str, float]:
         """The objectives of samples from a fixed latent batch against the test part."""
+        with torch.inference_mode():
+            made = self._made(state, params)
+            figures = self.real.quality(self.real.data.test).figures(made)
+        return {name: float(value) for name, value in figures.items()}
+
+    def samples(self, state: RowState, params: Mapping[str, Any]) -> Tensor:
+        """What the generator makes of one fixed latent batch, in the unit of the data."""
+        with torch.inference_mode():
+            made = self._made(state, params)[0]
+        return made.cpu().view(len(made), *self.real.data.shape)
+
+    def _made(self, state: RowState, params: Mapping[str, Any]) -> Tensor:
+        """Samples of the row as if it were alone, shape (1, N, D)."""
         row = Row(0, params, 0, 1)
         family = self.family(self.structure(params))
-        with torch.inference_mode():
-            stack = {k: v.unsqueeze(0) for k, v in family.restore(row, state).items()}
-            samples = family.training([row], stack).samples()
-            figures = self.real.quality(self.real.data.test).figures(samples)
-        return {name: float(value) for name, value in figures.items()}
+        stack = {k: v.unsqueeze(0) for k, v in family.restore(row, state).items()}
+        return family.training([row], stack).samples()

@@ -27,7 +27,7 @@ def epochs(n, **changes):
 
 
 def kinds(history):
-    return {finding.kind for finding in detect(history)}
+    return {symptom.kind for symptom in detect(history)}
 
 
 FAILURES = {
@@ -53,10 +53,10 @@ def test_every_detector_has_its_case():
 @pytest.mark.parametrize("kind", FAILURES)
 def test_failure_is_found(kind):
     """Each history shows its own failure and no other, at its last epoch."""
-    (finding,) = detect(FAILURES[kind])
-    assert (finding.kind, finding.epoch) == (kind, len(FAILURES[kind]))
-    assert "{" not in finding.text
-    assert all(math.isfinite(value) for value in finding.figures.values())
+    (symptom,) = detect(FAILURES[kind])
+    assert (symptom.kind, symptom.epoch) == (kind, len(FAILURES[kind]))
+    assert "{" not in symptom.text
+    assert all(math.isfinite(value) for value in symptom.figures.values())
 
 
 @pytest.mark.parametrize("kind", FAILURES)
@@ -70,7 +70,7 @@ def test_one_good_epoch_at_the_end_is_not_a_failure_at_that_epoch(kind):
     """What a detector says it says of the last epochs, not of those before them."""
     history = FAILURES[kind] + epochs(20)
     assert detect_at(history) == []
-    assert {finding.kind for finding in detect(history)} == {kind}
+    assert {symptom.kind for symptom in detect(history)} == {kind}
 
 
 @pytest.mark.parametrize(
@@ -150,7 +150,7 @@ def test_missing_figures_keep_detectors_silent():
 def test_findings_come_in_the_order_of_epochs():
     """Each kind once, at the first epoch at which it shows."""
     history = epochs(20, reach=0.2) + epochs(12, accuracy_real=0.94, accuracy_generated=0.94)
-    found = [(finding.kind, finding.epoch) for finding in detect(history)]
+    found = [(symptom.kind, symptom.epoch) for symptom in detect(history)]
     assert found == [("mode collapse", 16), ("strong discriminator", 32)]
 
 
@@ -162,4 +162,4 @@ def test_findings_depend_on_the_past_alone(history):
     """What is found up to an epoch stays found when the training goes on; nothing raises."""
     whole = detect(history)
     half = detect(history[: len(history) // 2])
-    assert [finding for finding in whole if finding.epoch <= len(history) // 2] == half
+    assert [symptom for symptom in whole if symptom.epoch <= len(history) // 2] == half

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Protocol
 
 from torch import Tensor
@@ -13,7 +14,7 @@ from trials.gans.quality.features import (
     moments,
 )
 from trials.gans.quality.kernels import Cubic, KernelDistance
-from trials.gans.quality.neighbours import Neighbours
+from trials.gans.quality.neighbours import NeighbourFigures, Neighbours
 from trials.gans.quality.reference import Figures, only_finite
 
 
@@ -47,11 +48,12 @@ class ImageQuality:
         self._neighbours = Neighbours(features)
         self._kernel = KernelDistance(features, Cubic())
 
-    def figures(self, samples: Tensor) -> Figures:
+    def figures(self, samples: Tensor, names: Collection[str] | None = None) -> Figures:
         """Figures by name, one number per row, float64, shape (K,).
 
         Args:
             samples: Generated images, shape (K, N, channels, h, w).
+            names: What none of these needs may be left out; None for all.
 
         Returns:
             `frechet_distance`, `kernel_distance`, `precision`, `recall`, `density` and `coverage`
@@ -61,11 +63,12 @@ class ImageQuality:
         features, classes = self._judge.judge(samples.flatten(0, 1))
         features = features.view(*samples.shape[:2], -1)
         shares = class_shares(classes.view(samples.shape[:2]), self._judge.n_classes)
-        figures = {
-            "frechet_distance": frechet_between(moments(features), self._moments),
-            "kernel_distance": self._kernel.distance(features),
-            "class_divergence": class_divergence(shares, self._shares),
-        }
-        figures |= self._neighbours.figures(features)._asdict()
+        figures = {"class_divergence": class_divergence(shares, self._shares)}
+        if names is None or "frechet_distance" in names:
+            figures["frechet_distance"] = frechet_between(moments(features), self._moments)
+        if names is None or "kernel_distance" in names:
+            figures["kernel_distance"] = self._kernel.distance(features)
+        if names is None or set(NeighbourFigures._fields) & set(names):
+            figures |= self._neighbours.figures(features)._asdict()
         figures |= {f"class_share_{c}": share for c, share in enumerate(shares.unbind(1))}
         return only_finite(figures, samples)

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from torch import Tensor
 
 from trials.gans.quality.cells import Cells
 from trials.gans.quality.kernels import GaussianMixture, KernelDistance
 from trials.gans.quality.modes import mode_figures
-from trials.gans.quality.neighbours import Neighbours
+from trials.gans.quality.neighbours import NeighbourFigures, Neighbours
 from trials.gans.quality.projections import SlicedWasserstein
 from trials.gans.quality.reference import Figures, only_finite
 
 N_SAMPLES = 256
 """Samples per row that the figures of an epoch are computed from."""
+
+
+DEAR_FIGURES = ("kernel_distance", *NeighbourFigures._fields)
+"""Figures that need every sample beside every other."""
 
 
 class Quality:
@@ -97,7 +103,13 @@ class PointQuality:
         Returns:
             Not finite where a sample is not.
         """
-        figures = self._quality.figures(samples)
-        figures["kernel_distance"] = self._kernel.distance(samples)
-        figures |= self._neighbours.figures(samples)._asdict()
+        return self._quality.figures(samples) | self.further(samples, DEAR_FIGURES)
+
+    def further(self, samples: Tensor, names: Collection[str]) -> Figures:
+        """Those that are not of `Quality`; what none of `names` needs may be left out."""
+        figures: Figures = {}
+        if "kernel_distance" in names:
+            figures["kernel_distance"] = self._kernel.distance(samples)
+        if set(NeighbourFigures._fields) & set(names):
+            figures |= self._neighbours.figures(samples)._asdict()
         return only_finite(figures, samples)

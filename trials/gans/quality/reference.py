@@ -29,17 +29,25 @@ def beside_real(
     Raises:
         ValueError: There are fewer than N other real samples.
     """
-    n_samples = samples.shape[1]
+    real = measure(drawn(others, samples.shape[1], seed).unsqueeze(0))
+    figures = measure(samples)
+    return figures | {f"{name}_real": value.expand(len(samples)) for name, value in real.items()}
+
+
+def drawn(others: Tensor, n_samples: int, seed: int = 0) -> Tensor:
+    """N of `others`, without replacement, as `seed` draws them.
+
+    Raises:
+        ValueError: There are fewer.
+    """
     if len(others) < n_samples:
         raise ValueError(
             f"others: must hold at least as many real samples as are generated, {n_samples}, "
             f"got {len(others)}"
         )
     rng = torch.Generator().manual_seed(seed)
-    chosen = torch.randperm(len(others), generator=rng)[:n_samples].to(others.device)
-    real = measure(others[chosen].unsqueeze(0))
-    figures = measure(samples)
-    return figures | {f"{name}_real": value.expand(len(samples)) for name, value in real.items()}
+    chosen: Tensor = torch.randperm(len(others), generator=rng)[:n_samples].to(others.device)
+    return others[chosen]
 
 
 def only_finite(figures: Figures, samples: Tensor) -> Figures:

@@ -1,0 +1,265 @@
+"""Image to image with pairs: edges become images, by a U-net between a judge and the truth."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from search_spaces import Categorical, Float, Int, Space
+from search_spaces.gans import PIX2PIX as SPACE
+from trials.contract import Objective, Row
+from trials.data import DataError, Dataset
+from trials.gans.adversarial import JUDGING, LEARNING, Build, Extent
+from trials.gans.image_players import ImageDiscriminator, Plan
+from trials.gans.leaks import leaky_spans
+from trials.gans.real import Real
+from trials.gans.settings import GAME_AXES, GameSettings, Shape
+from trials.gans.telling import Telling
+from trials.gans.trainer import GANTrainer
+from trials.gans.training import GameFamily, GameTraining
+from trials.gans.unet import Unet, UnetPlan
+from trials.stacked.activations import ACTIVATIONS
+from trials.stacked.batches import table
+from trials.stacked.cohort import Vectors
+from trials.stacked.convolution import VECTOR
+from trials.stacked.layout import LANES, Layout, whole_lanes, width_bucket
+from trials.stacked.settings import settings_of
+
+_MULTIPLE = 4
+_LEFT_OUT = ("instance_noise", "instance_noise_end", "latent")
+
+
+@dataclass(frozen=True)
+class Settings(GameSettings):
+    """The axes of a translation of images.
+
+    Attributes:
+        channels: Of the upper maps of both players; the lower ones have twice as many.
+        closeness: Weight of the mean absolute difference from the true image.
+    """
+
+    learning_rate: float = 5e-4
+    latent: int = 4
+    channels: int = 16
+    closeness: float = 10.0
+
+
+DOMAIN = Space(
+    **{name: axis for name, axis in GAME_AXES.items() if name not in _LEFT_OUT},
+    latent=Int(1, 1024),
+    channels=Int(1, 1024),
+    closeness=Float(0.0, 1e6),
+    activation=Categorical(
+        tuple(name for name, activation in ACTIVATIONS.items() if not activation.moves_zero)
+    ),
+)
+"""What may be asked for. Instance noise would reach the images that outputs are compared with."""
+
+
+def edges(images: Tensor) -> Tensor:
+    """1 where the light changes by half its range within a pixel's neighbourhood, else -1.
+
+    Args:
+        images: Shape (N, 1, height, width).
+    """
+    highest = functional.max_pool2d(images, 3, 1, 1)
+    lowest = -functional.max_pool2d(-images, 3, 1, 1)
+    range_ = images.amax((1, 2, 3), keepdim=True) - images.amin((1, 2, 3), keepdim=True)
+    return torch.where(highest - lowest > 0.5 * range_, 1.0, -1.0).to(images.dtype)
+
+
+class PairReal(Real):
+    """Images, each followed by its edges.
+
+    Attributes:
+        asked: Edges of validation images, shape (V, pixels).
+        answers: Those images in data units, shape (V, pixels).
+    """
+
+    def __init__(self, data: Dataset, device: torch.device, dtype: torch.dtype) -> None:
+        shape = data.shape if data.kind == "images" else (0,)
+        if shape[0] != 1 or any(side % _MULTIPLE for side in shape[1:]):
+            raise DataError(
+                f"data '{data.name}': must be images of one channel whose sides are multiples of "
+                f"{_MULTIPLE} for the trainer pix2pix, got points of shape {data.shape}; choose "
+                "digits, a folder of IDX files or arrays (N, height, width)"
+            )
+        super().__init__(data, device, dtype)
+        own = self.points[: self.n_points, : self.n_features]
+        told = edges(torch.as_tensor(data.train.x)).flatten(1).to(own)
+        self.n_conditions = self.n_features
+        self.width = whole_lanes(2 * self.n_features)
+        self.points = table(torch.cat([own, told], 1), self.width)
+        images = torch.as_tensor(data.validation.x)
+        self.asked = edges(images).flatten(1).to(own)
+        self.answers = images.flatten(1).to(own)
+
+
+class Pix2Pix(GANTrainer):
+    """Images of their edges: a U-net that a discriminator of pairs and the true image teach.
+
+    The generator minimises its adversarial loss plus `closeness` times the mean absolute
+    difference from the true image, standardised. Noise is a vector that joins the lowest maps.
+    Weights are those of Conv2d 0 and 2, ConvTranspose2d 4 and 6 and Linear 8 of the generator,
+    and of `dcgan`'s discriminator of two channels. All axes but the batch size, channels' bucket
+    and steps are numbers per row.
+
+    Source: Isola et al., CVPR (2017), with a smaller network.
+    """
+
+    name: ClassVar[str] = "pix2pix"
+    default_epochs: ClassVar[int] = 20
+    default_data: ClassVar[str] = "digits"
+    space = SPACE
+    domain = DOMAIN
+
+    def __init__(
+        self,
+        data: Dataset,
+        device: str | torch.device = "cpu",
+        dtype: torch.dtype = torch.float32,
+    ) -> None:
+        self.pairs = PairReal(data, torch.device(device), dtype)
+        self.real = self.pairs
+
+    @property
+    def objectives(self) -> tuple[Objective, ...]:
+        """How far images of validation edges are from the true ones, and those of every GAN."""
+        return (Objective("validation_l1", "minimize", "data units"), *super().objectives)
+
+    def structure(self, params: Mapping[str, Any]) -> Shape:
+        """Trials of equal buckets, batch size and discriminator steps share a cohort."""
+        settings = settings_of(Settings, params)
+        channels = width_bucket(settings.channels)
+        while any(
+            math.prod(stage) % VECTOR for stage in _judge_plan(self.real, channels).stages[1:]
+        ):
+            channels *= 2
+        return settings.shape(channels, width_bucket(settings.latent + self.pairs.n_conditions))
+
+    def family(self, shape: Shape) -> GameFamily:
+        """U-nets and their discriminators of that shape on the data."""
+        return _Family(self.pairs, shape)
+
+
+def _judge_plan(real: Real, channels: int, n_logits: int = 1) -> Plan:
+    """The discriminator's shape: image and edges are its two channels."""
+    _, height, width = real.data.shape
+    return Plan((2, height, width), 2, channels, 1, n_logits)
+
+
+class Edges(Telling):
+    """The edges of real images, told for generated ones.
+
+    Args:
+        real: The images.
+        n_rows: K.
+    """
+
+    def __init__(self, real: PairReal, n_rows: int) -> None:
+        self._real, self._n_rows = real, n_rows
+
+    def begin(self, epochs: Sequence[int]) -> None:
+        """Nothing is drawn."""
+
+    def n_told(self, k: int) -> int:
+        """How many inputs row k has."""
+        return self._real.n_conditions
+
+    def told(self, player: str, n_steps: int, points: Tensor) -> Tensor:
+        """The edges of the step's real images, shape (steps, K, B, pixels)."""
+        return points[..., self._real.n_features : 2 * self._real.n_features]
+
+    def evaluated(self, n_samples: int) -> Tensor:
+        """The edges of validation images in turn, shape (K, n_samples, pixels)."""
+        asked = self._real.asked
+        turns = torch.arange(n_samples, device=asked.device) % len(asked)
+        return asked[turns].expand(self._n_rows, -1, -1)
+
+
+class _Family(GameFamily):
+    """U-nets and convolutional discriminators."""
+
+    kind = Settings
+    width_axis: ClassVar[str] = "channels"
+
+    def __init__(self, real: PairReal, shape: Shape) -> None:
+        self._pairs = real
+        super().__init__(real, shape)
+
+    def _plan(self, channels: int, latent: int) -> UnetPlan:
+        _, height, width = self.real.data.shape
+        return UnetPlan(height, width, channels, latent, self.shape.latent)
+
+    @property
+    def _padded(self) -> UnetPlan:
+        n_latent = self.shape.latent - self._pairs.n_conditions // LANES * LANES
+        return self._plan(self.shape.width, n_latent)
+
+    def padded_layouts(self) -> Mapping[str, Layout]:
+        """Player -> how its tensors are stacked."""
+        judge = _judge_plan(self.real, self.shape.width, LANES)
+        return {
+            "generator": Layout(tuple(self._padded.parts())),
+            "discriminator": Layout(tuple(judge.discriminator())),
+        }
+
+    def true_layout(self, row: Row, player: str) -> Layout:
+        """The tensors of the row's `player` without padding."""
+        settings = settings_of(Settings, row.params)
+        if player == "generator":
+            return Layout(tuple(self._plan(settings.channels, settings.latent).parts()))
+        return Layout(tuple(_judge_plan(self.real, settings.channels).discriminator()))
+
+    def telling(self, rows: Sequence[Row]) -> Edges:
+        """The edges."""
+        return Edges(self._pairs, len(rows))
+
+    def closeness(self, rows: Sequence[Row]) -> Tensor | None:
+        """Weight of the distance from the true images over their pixels, (K, 1, 1)."""
+        n_pixels = self.real.n_features
+        weights = [settings_of(Settings, row.params).closeness / n_pixels for row in rows]
+        return torch.tensor(weights, dtype=torch.float64).view(-1, 1, 1).to(self.real.points)
+
+    def generators(self, rows: Sequence[Row], stack: Vectors) -> Build[Unet]:
+        """What makes the stacked generators of `rows`."""
+        settings = [self.settings(row) for row in rows]
+        activations, latents = leaky_spans(settings), [s.latent for s in settings]
+
+        def build(parameters: Tensor, gradient: Tensor, extent: Extent, use: str) -> Unet:
+            tensors = self.layouts["generator"], parameters, gradient
+            name = "generator" + (JUDGING if use == JUDGING else LEARNING)
+            plan, n_batch = self._padded, extent.n_rows
+            return Unet(plan, latents, *tensors, n_batch, activations, self.workspace, name)
+
+        return build
+
+    def discriminators(self, rows: Sequence[Row], stack: Vectors) -> Build[ImageDiscriminator]:
+        """What makes the stacked discriminators of `rows`."""
+        activations = leaky_spans([self.settings(row) for row in rows])
+        plan = _judge_plan(self.real, self.shape.width, LANES)
+
+        def build(
+            parameters: Tensor, gradient: Tensor, extent: Extent, use: str
+        ) -> ImageDiscriminator:
+            tensors = self.layouts["discriminator"], parameters, gradient
+            name = "discriminator" + (JUDGING if use == JUDGING else LEARNING)
+            return ImageDiscriminator(
+                plan, *tensors, extent.n_rows, activations, self.workspace, name
+            )
+
+        return build
+
+    def figures(self, training: GameTraining, made: Tensor) -> dict[str, Tensor]:
+        """The mean absolute difference from the true validation images, in data units."""
+        real = self._pairs
+        images = made[:, :, : real.n_features] * real.scale + real.shift
+        turns = torch.arange(made.shape[1], device=made.device) % len(real.answers)
+        away = (images - real.answers[turns]).abs().flatten(1)
+        return {"validation_l1": away.double().mean(1)}
