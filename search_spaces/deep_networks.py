@@ -21,7 +21,9 @@ CHOICES: dict[str, tuple[Choice, ...]] = {
         "orthogonal",
     ),
     "schedule": ("constant", "step", "exponential", "cosine", "warmup_cosine", "plateau"),
+    "normalization": ("none", "batch", "layer"),
     "input_scaling": ("none", "standardize", "minmax", "unit_norm", "zca"),
+    "class_weights": ("none", "balanced"),
     "loss": ("mse", "mae", "msle", "mape", "hinge", "logistic", "cross_entropy", "kl"),
 }
 """Axis of words -> all its legal values over all trainers; a trainer may have fewer.

@@ -5,59 +5,29 @@ A trainer's recipe is one function here and one line in `RECIPES`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+import re
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
+
+from trials.recipe_code import (
+    BEGINNING,
+    LOADING,
+    MODULES,
+    SCALING_FILE,
+    WEIGHTS_FILE,
+    Recipe,
+    module_code,
+    normalization_code,
+    predicting,
+    sequential_code,
+)
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from trials.data import Dataset
 
-WEIGHTS_FILE = "weights.safetensors"
-SCALING_FILE = "scaling.safetensors"
-
-MODULES: dict[str, str] = {
-    "linear": "Identity()",
-    "sigmoid": "Sigmoid()",
-    "tanh": "Tanh()",
-    "hard_tanh": "Hardtanh()",
-    "relu": "ReLU()",
-    "leaky_relu": "LeakyReLU(0.01)",
-    "elu": "ELU()",
-    "selu": "SELU()",
-    "softplus": "Softplus()",
-}
-"""Activation in a space -> the module of torch.nn that computes it."""
-
-_BEGINNING = """\
-from pathlib import Path
-
-import torch
-from safetensors.torch import load_file
-
-folder = Path(".")  # where this file is
-"""
-
-_LOADING = f"""\
-model.load_state_dict(load_file(folder / "{WEIGHTS_FILE}"))
-model.eval()
-scaling = load_file(folder / "{SCALING_FILE}")
-"""
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """Code for a trial's weights.
-
-    Attributes:
-        code: Python that needs torch and safetensors alone; it defines `model` and a function
-            that takes or gives data in their own units.
-        scaling: Tensors that the code reads from `SCALING_FILE`.
-    """
-
-    code: str
-    scaling: dict[str, Tensor]
+__all__ = ["MODULES", "RECIPES", "SCALING_FILE", "WEIGHTS_FILE", "Recipe", "recipe"]
 
 
 def recipe(
@@ -75,110 +45,141 @@ def recipe(
     return None if make is None else make(data, params, weights)
 
 
-def _perceptron(data: Dataset, params: Mapping[str, Any], weights: Mapping[str, Tensor]) -> Recipe:
-    import torch
+def _linear(data: Dataset, params: Mapping[str, Any], weights: Mapping[str, Tensor]) -> Recipe:
+    from trials.networks.linear import Settings
+    from trials.stacked.settings import settings_of
 
-    from trials.data.scaling import fit_scaling
+    n_out, n_in = weights["weight"].shape
+    settings = settings_of(Settings, params)
+    return predicting(data, settings, f"torch.nn.Linear({n_in}, {n_out})", str(n_in))
+
+
+def _perceptron(data: Dataset, params: Mapping[str, Any], weights: Mapping[str, Tensor]) -> Recipe:
     from trials.networks.mlp import Settings
     from trials.stacked.settings import settings_of
-    from trials.stacked.supervised import Task
 
     settings = settings_of(Settings, params)
-    shift_scale = fit_scaling(settings.input_scaling, data.train.x)
-    scaling = {
-        "input_shift": torch.as_tensor(shift_scale.shift).flatten().contiguous(),
-        "input_scale": torch.as_tensor(shift_scale.scale).flatten().contiguous(),
-    }
-    network = _sequential(weights, "", settings.activation, settings.dropout)
+    activation, dropout = settings.activation, settings.dropout
+    network = sequential_code(
+        weights, "", activation, dropout, normalization=settings.normalization
+    )
     n_inputs = next(iter(weights.values())).shape[1]
-    if data.task == "classification":
-        says = f"Probability of each class, shape (N, {data.n_classes})"
-        result = "outputs.softmax(1)"
-    else:
-        task = Task(data, torch.device("cpu"), torch.float32)
-        scaling["target_shift"] = torch.tensor(task.shift, dtype=torch.float64)
-        scaling["target_scale"] = torch.tensor(task.scale, dtype=torch.float64)
-        says = "The predicted number of each input, shape (N,)"
-        result = 'outputs[:, 0].double() * scaling["target_scale"] + scaling["target_shift"]'
-    code = f'''{_BEGINNING}model = {network}
-{_LOADING}
-
-def predict(x):
-    """{says}, for inputs as they are in the data, (N, {n_inputs})."""
-    scaled = (x.double() - scaling["input_shift"]) / scaling["input_scale"]
-    with torch.inference_mode():
-        outputs = model(scaled.float())
-        return {result}
-'''
-    return Recipe(code, scaling)
+    return predicting(data, settings, network, str(n_inputs))
 
 
-def _vector_gan(data: Dataset, params: Mapping[str, Any], weights: Mapping[str, Tensor]) -> Recipe:
-    import torch
-
-    from trials.data.scaling import fit_scaling
-    from trials.gans.vectors import Settings
+def _convolutional(
+    data: Dataset, params: Mapping[str, Any], weights: Mapping[str, Tensor]
+) -> Recipe:
+    from trials.networks.cnn import Settings
     from trials.stacked.settings import settings_of
 
     settings = settings_of(Settings, params)
+    size = data.shape[1:]
+    pooling = {"max": "MaxPool2d(2)", "average": "AvgPool2d(2)"}[settings.pooling]
+    activation, lines = MODULES[settings.activation], []
+    for tensor in [tensor for tensor in weights.values() if tensor.ndim == 4]:
+        n_out, n_in, kernel, _ = tensor.shape
+        is_pooled = min(size) > 1
+        lines.append(f"Conv2d({n_in}, {n_out}, {kernel}, padding={kernel // 2})")
+        lines += normalization_code(settings.normalization, n_out, is_image=True)
+        lines += [activation, pooling if is_pooled else "Identity()"]
+        size = tuple(side // 2 for side in size) if is_pooled else size
+    hidden, last = [tensor.shape for tensor in weights.values() if tensor.ndim == 2]
+    lines += ["Flatten()", f"Linear({hidden[1]}, {hidden[0]})"]
+    lines += normalization_code(settings.normalization, hidden[0])
+    lines += [activation, f"Dropout({settings.dropout!r})", f"Linear({last[1]}, {last[0]})"]
+    point = ", ".join(str(length) for length in data.shape)
+    return predicting(data, settings, module_code(lines), point)
+
+
+def _vector_gan(
+    data: Dataset, params: Mapping[str, Any], weights: Mapping[str, Tensor], told: str = ""
+) -> Recipe | None:
+    import torch
+
+    from trials.data.scaling import fit_scaling
+    from trials.gans.settings import GameSettings
+    from trials.stacked.settings import settings_of
+
+    own = {name: value for name, value in params.items() if hasattr(GameSettings, name)}
+    settings = settings_of(GameSettings, own)
+    norms = {"generator": settings.generator_norm, "discriminator": settings.discriminator_norm}
+    if not {"none", "batch"}.issuperset(norms.values()):
+        return None  # torch.nn has no module for it
     shift_scale = fit_scaling("standardize", data.train.x)
     scaling = {
         "shift": torch.as_tensor(shift_scale.shift).flatten().contiguous(),
         "scale": torch.as_tensor(shift_scale.scale).flatten().contiguous(),
     }
     players = {
-        player: _sequential(weights, f"{player}.", settings.activation, 0.0, indent=8)
-        for player in ("generator", "discriminator")
+        player: sequential_code(weights, f"{player}.", settings.activation, 0.0, 8, norm).replace(
+            MODULES["leaky_relu"], f"LeakyReLU({settings.leak})"
+        )
+        for player, norm in norms.items()
     }
+    if norms["discriminator"] == "batch":  # its batches are always those at hand
+        players["discriminator"] = re.sub(
+            r"(BatchNorm1d\(\d+)", r"\1, track_running_stats=False", players["discriminator"]
+        )
+    draws = "standard normal" if settings.latent_distribution == "normal" else "uniform (-1, 1)"
     entries = "\n".join(f'        "{player}": {code},' for player, code in players.items())
-    code = f'''{_BEGINNING}model = torch.nn.ModuleDict(
+    code = f'''{BEGINNING}model = torch.nn.ModuleDict(
     {{
 {entries}
     }}
 )
-{_LOADING}
+{LOADING}
 
 def generate(z):
-    """Points in units of the data for standard normal draws, shape (N, {settings.latent})."""
+    """Points in units of the data for {draws} draws, shape (N, {settings.latent}){told}."""
     with torch.inference_mode():
         return model["generator"](z) * scaling["scale"] + scaling["shift"]
 '''
     return Recipe(code, scaling)
 
 
-def _sequential(
-    weights: Mapping[str, Tensor], prefix: str, activation: str, dropout: float, indent: int = 0
-) -> str:
-    """Code of the Sequential whose linear layers have the weights that begin with `prefix`."""
-    layers = dict(_linear_layers(weights, prefix))
-    last = max(layers)
-    lines = []
-    for place in range(last + 1):
-        if place in layers:
-            n_in, n_out = layers[place]
-            lines.append(f"Linear({n_in}, {n_out})")
-        elif place - 1 in layers:
-            lines.append(MODULES[activation])
-        else:
-            lines.append(f"Dropout({dropout!r})")
-    spaces = " " * indent
-    inner = "\n".join(f"{spaces}    torch.nn.{line}," for line in lines)
-    return f"torch.nn.Sequential(\n{inner}\n{spaces})"
+def _info_gan(
+    data: Dataset, params: Mapping[str, Any], weights: Mapping[str, Tensor]
+) -> Recipe | None:
+    return _vector_gan(data, params, weights, ", and one-hot codes beside them")
 
 
-def _linear_layers(
-    weights: Mapping[str, Tensor], prefix: str
-) -> Iterator[tuple[int, tuple[int, int]]]:
-    """Place in the Sequential, inputs and outputs of each linear layer."""
-    for name, tensor in weights.items():
-        place, _, kind = name.removeprefix(prefix).partition(".")
-        if name.startswith(prefix) and kind == "weight":
-            n_out, n_in = tensor.shape
-            yield int(place), (n_in, n_out)
+def _conditional_gan(
+    data: Dataset, params: Mapping[str, Any], weights: Mapping[str, Tensor]
+) -> Recipe | None:
+    return _vector_gan(data, params, weights, ", and conditions beside them")
 
 
-RECIPES: dict[str, Callable[[Dataset, Mapping[str, Any], Mapping[str, Tensor]], Recipe]] = {
+def _coding(data: Dataset, params: Mapping[str, Any], weights: Mapping[str, Tensor]) -> Recipe:
+    from trials.recipes_unsupervised import coding
+
+    return coding(data, params, weights)
+
+
+def _machine(
+    data: Dataset, params: Mapping[str, Any], weights: Mapping[str, Tensor]
+) -> Recipe | None:
+    from trials.recipes_unsupervised import machine
+
+    return machine(data, params, weights)
+
+
+def _pretrained(data: Dataset, params: Mapping[str, Any], weights: Mapping[str, Tensor]) -> Recipe:
+    from trials.recipes_unsupervised import pretrained
+
+    return pretrained(data, params, weights)
+
+
+RECIPES: dict[str, Callable[[Dataset, Mapping[str, Any], Mapping[str, Tensor]], Recipe | None]] = {
+    "linear": _linear,
     "mlp": _perceptron,
+    "cnn": _convolutional,
+    "autoencoder": _coding,
+    "rbm": _machine,
+    "dbn": _pretrained,
+    "pretrained": _pretrained,
     "gan": _vector_gan,
+    "infogan": _info_gan,
+    "conditional_gan": _conditional_gan,
 }
 """Name of a trainer -> the function (data, params, weights) -> Recipe."""

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import trials
 from trials import data
-from trials.contract import Row
+from trials.contract import Row, ask_for
 
 N_POINTS = 90
 FURTHER = [("mlp", "diabetes"), ("gan", "wine")]
@@ -29,7 +29,11 @@ def one_thread():
     torch.set_num_threads(n_threads)
 
 
-@pytest.fixture(scope="module", params=[*((name, "") for name in trials.TRAINERS), *FURTHER])
+@pytest.fixture(
+    scope="module",
+    params=[*((name, "") for name in trials.TRAINERS), *FURTHER],
+    ids=lambda names: " ".join(names).strip(),
+)
 def trainer(request):
     """Every trainer of the table on a little of its default data, and of other kinds of data."""
     trainer_name, data_name = request.param
@@ -217,7 +221,7 @@ def test_a_state_that_does_not_fit_is_refused(trainer):
     name = next(name for name in state if name.endswith("weight"))
     cases = [
         {n: t for n, t in state.items() if n != name},
-        {**state, name: state[name][:1]},
+        {**state, name: state[name][:0]},
         {n: t for n, t in state.items() if n != "epoch"},
     ]
     for case in cases:
@@ -239,12 +243,14 @@ def test_unknown_keys_are_refused(trainer):
 
 
 def test_every_objective_is_measured(trainer):
-    """Each epoch reports every objective of the trainer, and the epochs count from one."""
+    """Each epoch reports every objective that is asked for, and the epochs count from one."""
+    ask_for(trainer, trainer.objectives)
     cohort = cohort_of(trainer, mixed_rows(trainer, 4, 3))
     for epoch in (1, 2):
         for progress in cohort.advance():
             assert progress.epoch == epoch
             assert {o.name for o in trainer.objectives} <= progress.metrics.keys()
+    ask_for(trainer, ())
 
 
 def test_weights_are_the_rows_own(trainer):

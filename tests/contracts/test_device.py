@@ -8,6 +8,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from trials import TRAINERS, data
 from trials.contract import Row
 
+PENALTIES = ("dropout", "dropconnect", "max_norm", "sparsity_weight", "l1", "l2")
 READS = ("item", "_local_scalar_dense", "is_nonzero", "nonzero", "masked_select", "equal")
 
 
@@ -33,8 +34,9 @@ def test_reads_do_not_grow_with_steps(name):
     trainer = trainer_type(data.load(trainer_type.default_data, seed=0))
     counts = []
     for batch_size in (256, 64):
-        params = {"batch_size": batch_size, "layers": 1}
-        params |= {axis: 0.3 for axis in ("dropout", "l1", "l2") if axis in trainer.domain}
+        params = {"batch_size": batch_size}
+        params |= {"layers": 1} if "layers" in trainer.domain else {}
+        params |= {axis: 0.3 for axis in PENALTIES if axis in trainer.domain}
         cohort = trainer.cohort(trainer.structure(params))
         cohort.admit([Row(key, params, key, 2) for key in range(2)])
         cohort.advance()

@@ -59,3 +59,12 @@ def ring_data():
     modes = np.array([[1, 0], [0, 1], [-1, 0], [0, -1]], dtype=np.float32)
     x = modes[rng.integers(0, 4, 90)] + rng.normal(size=(90, 2), scale=0.05)
     return _dataset("points", "density", x.astype(np.float32), None, modes=modes, mode_std=0.05)
+
+
+@pytest.fixture(scope="session")
+def images_data():
+    """90 noisy images of 8 x 8 pixels in three classes; 53 of them for training."""
+    rng = np.random.default_rng(4)
+    y = rng.integers(0, 3, 90)
+    x = rng.normal(size=(90, 1, 8, 8)) + y[:, None, None, None]
+    return _dataset("images", "classification", x.astype(np.float32), y, classes=("a", "b", "c"))

@@ -27,6 +27,11 @@ DATASETS: dict[str, str] = {
     "line": "trials.data.synthetic:line",
     "ring": "trials.data.synthetic:ring",
     "grid": "trials.data.synthetic:grid",
+    "ratings": "trials.data.ratings:ratings",
+    "swiss_roll": "trials.data.synthetic:swiss_roll",
+    "airline": "trials.data.sequences:airline",
+    "sentences": "trials.data.sequences:sentences",
+    "expressions": "trials.data.expressions:expressions",
 }
 """Name in the CLI and the spec -> the function (seed) -> Dataset, imported when it is used."""
 
@@ -40,7 +45,8 @@ def load(
 
     Args:
         source: A name of `DATASETS`; `x.csv`, `x.csv.gz` or `x.npz`; `idx:DIR`; or a mapping
-            {file: ..., target: column} or {idx: DIR}.
+            {file: ..., target: column} or {idx: DIR}. A `time: column` beside the file makes its
+            rows a series, of which `window` rows are seen to predict the one `horizon` ahead.
         task: `auto` takes text, truth values, and at most 20 distinct whole numbers of at least
             5 rows each for classes, and other numbers for a regression. `density` takes all
             columns of a file without a target as points.
@@ -67,6 +73,13 @@ def load(
         from trials.data.arrays import load_arrays
 
         return load_arrays(path, task, seed)
+    if "time" in found:
+        from trials.data.timed import load_series
+
+        if task not in ("auto", "regression"):
+            raise DataError(f"task: must be regression for a series, got {task}")
+        ahead = found.get("window"), found.get("horizon")
+        return load_series(path, found.get("target"), found["time"], *ahead)
     from trials.data.tables import load_table
 
     return load_table(path, found.get("target"), task, seed)

@@ -59,7 +59,7 @@ def assemble(content: Content, seed: int) -> Dataset:
     classes = target.y.astype(np.int64) if target and target.classes else None
     shares = IMAGES if content.kind == "images" else TABLE
     parts = split(n, classes, shares, seed, content.n_test)
-    x = _filled(content, parts.train)
+    x = filled(content, parts.train)
 
     def part(rows: Labels) -> Part:
         return Part(x[rows], None if y is None else y[rows])
@@ -96,7 +96,7 @@ def fingerprint(content: Content) -> str:
     return digest.hexdigest()
 
 
-def _filled(content: Content, train: Labels) -> Floats:
+def filled(content: Content, train: Labels) -> Floats:
     """The samples with each missing number replaced by its column's training median."""
     x = content.x
     gaps = np.isnan(x)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     Floats: TypeAlias = NDArray[np.float32]
     Labels: TypeAlias = NDArray[np.int64]
 
-Kind: TypeAlias = Literal["table", "images", "points"]
+Kind: TypeAlias = Literal["table", "images", "points", "series", "sequences", "trees", "ratings"]
 Task: TypeAlias = Literal["classification", "regression", "density"]
 
 
@@ -21,7 +21,7 @@ class Part:
     """Samples that are used for one purpose.
 
     Attributes:
-        x: float32, shape (N, D), or (N, 1, h, w) for images. Always finite.
+        x: float32, shape (N, D), (N, 1, h, w) for images, (N, T, F) for sequences. Always finite.
         y: Classes from 0 as int64, shape (N,); targets of a regression in their own unit as
             float32, shape (N,); None for a density.
     """
@@ -39,7 +39,10 @@ class Dataset:
 
     Attributes:
         name: As in the spec, or the stem of the file or folder.
-        kind: What a sample is.
+        kind: What a sample is. Of a "series", it is a row, in the order of time; column 0 is the
+            target, so that a trainer can cut windows from it. Of "trees", it is the number of the
+            symbol at each place of a full binary tree, level by level from the root; 0 is none. Of
+            "ratings", it is a person, shape (2, films): stars given and asked for; 0 is none.
         task: What is asked about it.
         train: What weights are fitted to; scalings and medians come from it alone.
         validation: What trials are compared by.
@@ -51,6 +54,8 @@ class Dataset:
         notes: What was taken for what, a sentence each.
         modes: Centres of a mixture that the points were drawn from, shape (M, D), or None.
         mode_std: Standard deviation of each of its components, in every direction, or None.
+        window: Rows of a series that are to be seen; None leaves it to the trainer.
+        horizon: Rows of a series to look ahead; None leaves it to the trainer.
     """
 
     name: str
@@ -66,10 +71,12 @@ class Dataset:
     notes: tuple[str, ...] = ()
     modes: Floats | None = None
     mode_std: float | None = None
+    window: int | None = None
+    horizon: int | None = None
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Of one sample: (D,) or (1, h, w)."""
+        """Of one sample: (D,), (1, h, w) or (T, F)."""
         return self.train.x.shape[1:]
 
     @property

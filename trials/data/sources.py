@@ -10,7 +10,8 @@ from trials.data.errors import DataError, nearest
 
 Source: TypeAlias = str | Mapping[str, Any]
 
-KEYS = ("file", "idx", "target")
+KEYS = ("file", "idx", "target", "time", "window", "horizon")
+COUNTS = ("window", "horizon")
 SUFFIXES = (".csv", ".csv.gz", ".npz")
 IDX = "idx:"
 
@@ -19,7 +20,8 @@ def resolve_source(source: Source, target: str | None, names: Collection[str]) -
     """`source` as a name, or as a mapping with an absolute path that exists.
 
     Args:
-        source: A name; a file; `idx:` and a folder; or {file, target} or {idx}.
+        source: A name; a file; `idx:` and a folder; or {file, target} or {idx}. A series has
+            `time` beside the file, and perhaps `window` and `horizon`.
         target: The column to predict; goes before the one in `source`.
         names: The data sets that have a name.
 
@@ -37,14 +39,31 @@ def resolve_source(source: Source, target: str | None, names: Collection[str]) -
         problems.append(f"data: must have either file or idx, got {_keys(source)}")
     for key in KEYS:
         value = source.get(key)
-        if not isinstance(value, str) and not (key == "target" and value is None) and key in source:
+        if key in COUNTS:
+            problems += _count_problems(key, source)
+        elif (
+            not isinstance(value, str) and not (key == "target" and value is None) and key in source
+        ):
             problems.append(f"data.{key}: must be text, got {value!r}")
+    if "time" in source and not str(source.get("file")).endswith(SUFFIXES[:2]):
+        problems.append(f"data.time: must be with a file {', '.join(SUFFIXES[:2])}")
     if problems:
         raise DataError(problems)
     target = target if target is not None else source.get("target")
     if "idx" in source:
         return _folder(source["idx"], target)
-    return _file(source["file"], target)
+    times = {key: source[key] for key in ("time", *COUNTS) if key in source}
+    return dict(_file(source["file"], target)) | times
+
+
+def _count_problems(key: str, source: Mapping[str, Any]) -> list[str]:
+    """What is wrong with a count of rows of a series."""
+    if key not in source:
+        return []
+    value = source[key]
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        return [f"data.{key}: must be a whole number of at least 1, got {value!r}"]
+    return [] if "time" in source else [f"data.{key}: must be with time, the column of times"]
 
 
 def _from_text(source: str, target: str | None, names: Collection[str]) -> Source:
@@ -69,7 +88,7 @@ def _folder(text: str, target: str | None) -> Source:
     return {"idx": str(path)}
 
 
-def _file(text: str, target: str | None) -> Source:
+def _file(text: str, target: str | None) -> dict[str, str]:
     path = Path(text).expanduser().absolute()
     problems = []
     if not text.endswith(SUFFIXES):

@@ -30,6 +30,10 @@ NORMAL_DEVIATION = np.linspace(0.5, 1.5, 8)
 LINE_START = np.array([-1.0, -0.5])
 LINE_END = np.array([1.0, 0.5])
 
+ROLL_END = 4.5 * np.pi
+"""Angle at which the spiral of `swiss_roll` ends, and its radius before scaling."""
+ROLL_NOISE = 0.02
+
 N_HELD_OUT = 2500
 """Samples of the validation part, and of the test part, of each density."""
 
@@ -86,6 +90,22 @@ def grid(seed: int) -> Dataset:
     ticks = np.arange(-4.0, 5.0, 2.0)
     modes = np.stack(np.meshgrid(ticks, ticks, indexing="ij"), axis=-1).reshape(-1, 2)
     return _mixture("grid", modes, 0.05, 10000, seed)
+
+
+def swiss_roll(seed: int) -> Dataset:
+    """Points of a spiral of one and a half turns, radius 1 at its end, with noise of 0.02.
+
+    Source: Marsland, Machine Learning: An Algorithmic Perspective (2015), seen along its axis.
+    """
+
+    def draw(rng: np.random.Generator, n: int) -> Points:
+        angle = 1.5 * np.pi * (1 + 2 * rng.uniform(0, 1, n))
+        spiral = np.stack([np.cos(angle), np.sin(angle)], axis=1) * (angle / ROLL_END)[:, None]
+        points: Points = rng.normal(spiral, ROLL_NOISE)
+        return points
+
+    law: dict[str, object] = {"end": ROLL_END, "noise": ROLL_NOISE}
+    return _density("swiss_roll", law, draw, 5000, seed)
 
 
 def _mixture(name: str, modes: Points, std: float, n_train: int, seed: int) -> Dataset:

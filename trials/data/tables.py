@@ -23,7 +23,7 @@ def load_table(path: Path, target: str | None, task: TaskWord, seed: int) -> Dat
         DataError: With every mistake in it, naming column and row.
     """
     where = f"data {path.name}"
-    header, rows = _read(path, where)
+    header, rows = read_rows(path, where)
     if task == "density":
         if target is not None:
             raise DataError(f"{where}: target must be absent for a density, got {target!r}")
@@ -43,7 +43,7 @@ def load_table(path: Path, target: str | None, task: TaskWord, seed: int) -> Dat
         problems.append(f"must have a column beside the target {target!r}, got none")
     found = None if target is None else _target(target, texts[header.index(target)], task, problems)
     if problems:
-        raise DataError(_cut([f"{where}: {problem}" for problem in problems]))
+        raise DataError(cut_short([f"{where}: {problem}" for problem in problems]))
     kind: Kind = "table" if found else "points"
     return assemble(Content(path.name.split(".")[0], kind, x, found, names, notes), seed)
 
@@ -60,8 +60,12 @@ def _target(name: str, cells: list[str], task: TaskWord, problems: list[str]) ->
     return read_target(name, values, task, problems)
 
 
-def _read(path: Path, where: str) -> tuple[list[str], list[list[str]]]:
-    """The header and the rows, all of one length, cells without surrounding space."""
+def read_rows(path: Path, where: str) -> tuple[list[str], list[list[str]]]:
+    """The header and the rows, all of one length, cells without surrounding space.
+
+    Raises:
+        DataError: With every mistake in the form of the file.
+    """
     opener = gzip.open if path.suffix == ".gz" else open
     try:
         with opener(path, "rt", encoding="utf-8-sig", newline="") as file:
@@ -91,11 +95,11 @@ def _read(path: Path, where: str) -> tuple[list[str], list[list[str]]]:
     if len(rows) < MIN_ROWS:
         problems.append(f"{where}: must have at least {MIN_ROWS} rows to split, got {len(rows)}")
     if problems:
-        raise DataError(_cut(problems))
+        raise DataError(cut_short(problems))
     return header, [cells for _, cells in rows]
 
 
-def _cut(problems: list[str]) -> list[str]:
+def cut_short(problems: list[str]) -> list[str]:
     """The first problems, and how many more there are."""
     more = len(problems) - MAX_PROBLEMS
     return problems if more <= 0 else [*problems[:MAX_PROBLEMS], f"... and {more} more"]

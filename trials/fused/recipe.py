@@ -17,6 +17,8 @@ from search_spaces.domains import outside
 from search_spaces.errors import shown
 from search_spaces.parameters import Axis
 from trials.fused.errors import ModelError
+from trials.stacked.optimizers import FAMILIES
+from trials.stacked.schedules import SCHEDULES
 from trials.stacked.settings import SUPERVISED_AXES, SupervisedSettings, settings_of
 
 BuildModel: TypeAlias = "Callable[..., nn.Module]"
@@ -27,10 +29,14 @@ Loss: TypeAlias = "Callable[[Tensor, Tensor], Tensor]"
 
 TargetScaling: TypeAlias = Literal["none", "standardize"]
 
-_OF_THE_MODEL = ("dropout", "initializer", "initial_scale", "label_smoothing")
+_TRAINING_AXES = (
+    *("learning_rate", "optimizer", "momentum", "nesterov", "beta1", "beta2", "rho", "epsilon"),
+    *("l1", "l2", "batch_size", "schedule", "input_scaling"),
+)
 
-TRAINING_AXES: dict[str, Axis] = {
-    name: axis for name, axis in SUPERVISED_AXES.items() if name not in _OF_THE_MODEL
+TRAINING_AXES: dict[str, Axis] = {name: SUPERVISED_AXES[name] for name in _TRAINING_AXES} | {
+    "optimizer": Categorical(tuple(FAMILIES)),
+    "schedule": Categorical(tuple(SCHEDULES)),
 }
 """Axes that say how a module is trained; all others say what it is, and `build_model` gets them."""
 

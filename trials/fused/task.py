@@ -13,7 +13,7 @@ from trials.fused.recipe import DataShape, TargetScaling
 from trials.stacked.supervised import Examples, Inputs, Task
 
 _LOSS = Objective("validation_loss", "minimize")
-_ACCURACY = Objective("accuracy", "maximize")
+_ACCURACY = Objective("validation_accuracy", "maximize")
 
 
 @dataclass

@@ -189,5 +189,5 @@ class FusedTraining:
         figures = {"validation_loss": losses[:n_rows].double()}
         if self._task.name == "classification":
             accuracy = self._task.accuracy(together[:n_rows], answers)
-            figures["accuracy"] = accuracy.where(losses[:n_rows].isfinite(), torch.nan)
+            figures["validation_accuracy"] = accuracy.where(losses[:n_rows].isfinite(), torch.nan)
         return figures

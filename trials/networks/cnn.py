@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from search_spaces import Categorical, Int, Space
+from search_spaces import Categorical, Float, Int, Space
 from search_spaces.images import CNN as SPACE
 from trials.data import DataError
 from trials.stacked.activations import ACTIVATIONS, spans
@@ -15,8 +15,11 @@ from trials.stacked.convolution import VECTOR
 from trials.stacked.convolutional import ConvolutionalNetwork, Plan, Rows
 from trials.stacked.layout import Part, width_bucket
 from trials.stacked.network import Network, Site, Stack
+from trials.stacked.normalization import NORMALIZATIONS
 from trials.stacked.pooling import POOLINGS
 from trials.stacked.settings import SUPERVISED_AXES, SupervisedSettings
+from trials.stacked.signs import HiddenUnits
+from trials.stacked.sparsity import sparsity
 from trials.stacked.supervised import Inputs
 from trials.stacked.supervised_trainer import SupervisedTrainer
 
@@ -27,6 +30,8 @@ class Settings(SupervisedSettings):
 
     `layers` counts blocks of convolution, activation and pooling; the first makes `channels`
     channels, each further one twice as many. `units` is the width of the layer that follows.
+    `normalization` is behind every convolution and behind that layer, `sparsity` is of the units
+    of that layer; as in the trainer mlp.
     """
 
     learning_rate: float = 0.001
@@ -37,6 +42,9 @@ class Settings(SupervisedSettings):
     pooling: str = "max"
     units: int = 64
     activation: str = "relu"
+    normalization: str = "none"
+    sparsity: float = 0.05
+    sparsity_weight: float = 0.0
 
 
 DOMAIN = Space(
@@ -47,6 +55,9 @@ DOMAIN = Space(
     pooling=Categorical(tuple(POOLINGS)),
     units=Int(1, 16384),
     activation=Categorical(tuple(ACTIVATIONS)),
+    normalization=Categorical(NORMALIZATIONS),
+    sparsity=Float(1e-6, 0.999999),
+    sparsity_weight=Float(0.0, 1e6),
 )
 """What may be asked for, far beyond what is worth trying."""
 
@@ -55,8 +66,10 @@ class CNN(SupervisedTrainer[Settings]):
     """Convolutional network for images: classification and regression.
 
     Weights have the names of Sequential(Conv2d, activation, MaxPool2d or AvgPool2d, ..., Flatten,
-    Linear, activation, Dropout, Linear). A convolution keeps the size, pooling halves it; where a
-    side is one pixel long already, Identity stands for the pooling.
+    Linear, activation, Dropout, Linear), with BatchNorm2d or GroupNorm of one group, or
+    BatchNorm1d or LayerNorm, before each activation of a network with normalization. A
+    convolution keeps the size, pooling halves it; where a side is one pixel long already,
+    Identity stands for the pooling.
     """
 
     name: ClassVar[str] = "cnn"
@@ -64,7 +77,7 @@ class CNN(SupervisedTrainer[Settings]):
     kind = Settings
     space = SPACE
     domain = DOMAIN
-    separating: ClassVar[tuple[str, ...]] = ("layers", "kernel_size", "pooling")
+    separating: ClassVar[tuple[str, ...]] = ("layers", "kernel_size", "pooling", "normalization")
 
     def inputs(self, shape: tuple[int, ...]) -> Inputs:
         """A point is an image, without padding."""
@@ -99,6 +112,7 @@ class CNN(SupervisedTrainer[Settings]):
             settings.kernel_size,
             settings.units,
             n_outputs,
+            settings.normalization,
         )
 
     def parts(self, settings: Settings, inputs: tuple[int, ...], n_outputs: int) -> Sequence[Part]:
@@ -110,9 +124,17 @@ class CNN(SupervisedTrainer[Settings]):
         """Units of the layer after the blocks are dropped."""
         return (Site(settings.dropout, (settings.units,)),)
 
+    def hidden_units(self, settings: Settings) -> HiddenUnits:
+        """Those of the layer after the blocks."""
+        return HiddenUnits(settings.activation, settings.units)
+
     def rank(self, settings: Settings) -> tuple[Any, ...]:
         """Rows of one activation are neighbours."""
-        return (settings.activation,)
+        return (settings.activation, settings.sparsity_weight > 0)
+
+    def counts_points(self, settings: Settings) -> bool:
+        """Batch statistics and mean activations are of real points."""
+        return settings.normalization == "batch" or settings.sparsity_weight > 0
 
     def numbers(self, settings: Settings) -> int:
         """Numbers that the largest layer of a row holds for one point."""
@@ -123,14 +145,15 @@ class CNN(SupervisedTrainer[Settings]):
     def network(self, stack: Stack[Settings], n_batch: int) -> Network:
         """The stacked networks of some rows for batches of that size."""
         names = [s.activation for s in stack.settings]
-        is_moved = any(ACTIVATIONS[name].moves_zero for name in names)
         rows = Rows(
             stack.layout,
             stack.parameters,
             stack.gradient,
             spans(names),
-            [s.channels for s in stack.settings] if is_moved else None,
-            [s.units for s in stack.settings] if is_moved else None,
+            [s.channels for s in stack.settings],
+            [s.units for s in stack.settings],
+            stack.n_points,
+            sparsity(stack),
         )
         padded = stack.padded
         plan = self._plan(padded, padded.channels, self.task.n_outputs_padded)

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from search_spaces import Categorical, Int, Space
+from search_spaces import Categorical, Float, Int, Space
 from search_spaces.deep_networks import MLP as SPACE
 from trials.stacked.activations import ACTIVATIONS, spans
-from trials.stacked.dropout import padding_masks
+from trials.stacked.dropout import padding_masks, real_units
 from trials.stacked.layout import Part, chain, width_bucket
 from trials.stacked.network import Network, Site, Stack
+from trials.stacked.normalization import NORMALIZATIONS, Normalization, normalization
+from trials.stacked.optimizers import FAMILIES
+from trials.stacked.optimizers.second_order import WHOLE
 from trials.stacked.perceptron import Perceptron
 from trials.stacked.settings import SUPERVISED_AXES, SupervisedSettings
+from trials.stacked.signs import HiddenUnits
+from trials.stacked.sparsity import sparsity
 from trials.stacked.supervised_trainer import SupervisedTrainer
 
 _LEAST_WIDTH = 32
@@ -27,26 +32,42 @@ not use costs memory, never time, and the ready space trains 15 to 30 % faster (
 
 @dataclass(frozen=True)
 class Settings(SupervisedSettings):
-    """The axes of a perceptron; those a trial does not name have these values."""
+    """The axes of a perceptron; those a trial does not name have these values.
+
+    `normalization` is of the sums into hidden units, before their activation. `sparsity_weight`
+    pulls the mean activation of sigmoid units to `sparsity`, all other activations to zero.
+    """
 
     units: int = 64
     layers: int = 2
     activation: str = "relu"
+    normalization: str = "none"
+    sparsity: float = 0.05
+    sparsity_weight: float = 0.0
 
 
 DOMAIN = Space(
-    **SUPERVISED_AXES,
+    **(SUPERVISED_AXES | {"optimizer": Categorical((*FAMILIES, *WHOLE))}),
     units=Int(1, 16384),
     layers=Int(0, 64),
     activation=Categorical(tuple(ACTIVATIONS)),
+    normalization=Categorical(NORMALIZATIONS),
+    sparsity=Float(1e-6, 0.999999),
+    sparsity_weight=Float(0.0, 1e6),
 )
 """What may be asked for, far beyond what is worth trying."""
+
+
+def _modules(kind: str) -> int:
+    """Distance of two linear layers in the equivalent Sequential."""
+    return 3 if kind == "none" else 4
 
 
 class MLP(SupervisedTrainer[Settings]):
     """Perceptron for tables and flattened images: classification and regression.
 
-    Weights have the names of Sequential(Linear, activation, Dropout, ..., Linear).
+    Weights have the names of Sequential(Linear, activation, Dropout, ..., Linear), or with
+    normalization of Sequential(Linear, BatchNorm1d or LayerNorm, activation, Dropout, ...).
     """
 
     name: ClassVar[str] = "mlp"
@@ -54,6 +75,7 @@ class MLP(SupervisedTrainer[Settings]):
     kind = Settings
     space = SPACE
     domain = DOMAIN
+    separating: ClassVar[tuple[str, ...]] = ("normalization",)
 
     def padded(self, settings: Settings) -> dict[str, int]:
         """Units in buckets; room for a few layers where they are not wide."""
@@ -66,7 +88,8 @@ class MLP(SupervisedTrainer[Settings]):
     def parts(self, settings: Settings, inputs: tuple[int, ...], n_outputs: int) -> Sequence[Part]:
         """Linear layers; padded outputs can never be chosen."""
         widths = (*inputs, *(settings.units,) * settings.layers, n_outputs)
-        return chain(3, widths, self.task.loss.padding).parts
+        kind = settings.normalization
+        return chain(_modules(kind), widths, self.task.loss.padding, kind).parts
 
     def sites(self, settings: Settings) -> Sequence[Site]:
         """Units are dropped after every hidden layer."""
@@ -74,7 +97,15 @@ class MLP(SupervisedTrainer[Settings]):
 
     def rank(self, settings: Settings) -> tuple[Any, ...]:
         """Rows of one activation are neighbours."""
-        return (settings.activation,)
+        return (settings.activation, settings.sparsity_weight > 0)
+
+    def hidden_units(self, settings: Settings) -> HiddenUnits | None:
+        """Every hidden layer has them."""
+        return HiddenUnits(settings.activation, settings.units)
+
+    def counts_points(self, settings: Settings) -> bool:
+        """Batch statistics and mean activations are of real points."""
+        return settings.normalization == "batch" or settings.sparsity_weight > 0
 
     def network(self, stack: Stack[Settings], n_batch: int) -> Network:
         """The stacked perceptrons of some rows for batches of that size."""
@@ -95,4 +126,19 @@ class MLP(SupervisedTrainer[Settings]):
             "mlp",
             [s.layers for s in stack.settings],
             stack.gradients,
+            self._norm(stack),
+            sparsity(stack),
         )
+
+    def _norm(self, stack: Stack[Settings]) -> Callable[[int, int], Normalization] | None:
+        """What normalises hidden layers, by number and rows; None for nothing."""
+        kind = stack.padded.normalization
+        if kind == "none":
+            return None
+        real = real_units([s.units for s in stack.settings], stack.padded.units, stack.parameters)
+
+        def made(site: int, n_rows: int) -> Normalization:
+            module = str(site * _modules(kind) + 1)
+            return normalization(kind, stack.gradients, module, real[:n_rows], stack.n_points)
+
+        return made

@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 from trials.stacked.layout import Layout, Part
 from trials.stacked.network import Network, Site, Stack
 from trials.stacked.settings import SupervisedSettings
+from trials.stacked.signs import HiddenUnits
 from trials.stacked.supervised import Inputs, Task, flat_inputs
 
 S = TypeVar("S", bound=SupervisedSettings)
@@ -58,6 +59,14 @@ class Architecture(ABC, Generic[S]):
     def sites(self, settings: S) -> Sequence[Site]:
         """Where units are dropped, in order; true shapes or, for rounded settings, padded ones."""
         return ()
+
+    def counts_points(self, settings: S) -> bool:
+        """Whether what the network does to a point depends on the others of its batch."""
+        return False
+
+    def hidden_units(self, settings: S) -> HiddenUnits | None:
+        """What is watched for signs of failure; None where the networks do not show it."""
+        return None
 
     def rank(self, settings: S) -> tuple[Any, ...]:
         """Rows of one optimizer are ordered by it, so that like rows are neighbours."""

@@ -13,7 +13,8 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from trials.contract import Progress, Row, RowState
+from trials.contract import Finding, Progress, Row, RowState
+from trials.stacked.watching import Recent, Watch
 
 Vectors = dict[str, Tensor]
 """What a row consists of, by name; every row of a cohort has the same names and lengths."""
@@ -71,6 +72,7 @@ class _Member:
     vectors: Vectors  # while it is not in the stack
     block: Hashable
     rank: tuple[Any, ...]
+    recent: Recent | None  # where failures are watched for
 
 
 @dataclass
@@ -88,10 +90,15 @@ class StackedCohort:
 
     Rows that cannot be stacked are in blocks of their own. The tensors of a block are rebuilt when
     its rows were admitted or evicted, once, before the next epoch; other blocks stay as they are.
+
+    Args:
+        family: How the rows are made and trained.
+        watch: What is looked for in each row's figures after an epoch; None for nothing.
     """
 
-    def __init__(self, family: Family) -> None:
+    def __init__(self, family: Family, watch: Watch | None = None) -> None:
         self._family = family
+        self._watch = watch
         self._members: dict[int, _Member] = {}
         self._blocks: dict[Hashable, _Block] = {}
 
@@ -125,7 +132,8 @@ class StackedCohort:
             epoch = 0 if state is None else _epoch(row, state)
             vectors = family.begin(row) if state is None else family.restore(row, state)
             place, rank = family.block(row), family.rank(row)
-            members[row.key] = _Member(row, epoch, None, vectors, place, rank)
+            recent = self._recent(row, epoch, state)
+            members[row.key] = _Member(row, epoch, None, vectors, place, rank, recent)
         self._members.update(members)
         for member in members.values():
             if member.block not in self._blocks:
@@ -160,7 +168,8 @@ class StackedCohort:
         if member.place is not None:
             stack = self._blocks[member.block].stack
             vectors = {name: tensor[member.place] for name, tensor in stack.items()}
-        return self._family.store(member.row, vectors) | {"epoch": torch.tensor(member.epoch)}
+        state = self._family.store(member.row, vectors) | {"epoch": torch.tensor(member.epoch)}
+        return state if member.recent is None else state | {"recent": member.recent.tensor}
 
     def advance(self) -> list[Progress]:
         """Trains every row for one epoch and returns what each measured."""
@@ -174,9 +183,18 @@ class StackedCohort:
         for member in block.members:
             member.epoch += 1
         return [
-            Progress(member.row.key, member.epoch, figures)
+            Progress(member.row.key, member.epoch, figures, _found(member, figures))
             for member, figures in zip(block.members, metrics, strict=True)
         ]
+
+    def _recent(self, row: Row, epoch: int, state: RowState | None) -> Recent | None:
+        """What is remembered of the row's last epochs; ValueError if the state does not say."""
+        if self._watch is None:
+            return None
+        try:
+            return Recent(self._watch, epoch, None if state is None else state.get("recent"))
+        except ValueError as error:
+            raise ValueError(f"row {row.key}: {error}") from error
 
     def _rebuild(self, block: _Block) -> Training:
         """Puts the members in order and their vectors into fresh tensors."""
@@ -198,6 +216,10 @@ class StackedCohort:
             member.place, member.vectors = k, {}
         block.stack, block.members = stack, ranked
         return self._family.training([member.row for member in ranked], stack)
+
+
+def _found(member: _Member, figures: dict[str, float]) -> tuple[Finding, ...]:
+    return () if member.recent is None else member.recent.after(member.epoch, figures)
 
 
 def _epoch(row: Row, state: RowState) -> int:

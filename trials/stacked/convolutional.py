@@ -13,15 +13,20 @@ from torch import Tensor
 
 from trials.stacked.activations import Activation
 from trials.stacked.convolution import GroupedConvolution, PatchConvolution, Patches, Window
-from trials.stacked.layout import Layout, Part, linear
+from trials.stacked.dropout import real_units
+from trials.stacked.layout import Layout, Part, linear, norm
 from trials.stacked.network import Gradients
+from trials.stacked.normalization import normalization
 from trials.stacked.pooling import POOLINGS, SIDE, Pooling
+from trials.stacked.sparsity import Sparsity
 from trials.stacked.workspace import Workspace
 
 Spans = Sequence[tuple[slice, Activation]]
 
-MODULES_PER_BLOCK = 3
-"""Convolution, activation and pooling in the equivalent `torch.nn.Sequential`."""
+
+def after(module: str) -> str:
+    """Name of the next module of a `torch.nn.Sequential`."""
+    return str(int(module) + 1)
 
 
 @dataclass(frozen=True)
@@ -68,6 +73,7 @@ class Plan:
         kernel: Side of the convolutions' windows, odd.
         units: Of the layer between the blocks and the outputs.
         n_outputs: C.
+        normalization: Behind every convolution, and behind the layer of units.
     """
 
     image: tuple[int, int, int]
@@ -76,6 +82,7 @@ class Plan:
     kernel: int
     units: int
     n_outputs: int
+    normalization: str = "none"
 
     @property
     def blocks(self) -> list[Block]:
@@ -88,10 +95,21 @@ class Plan:
         return found
 
     @property
+    def _is_normed(self) -> bool:
+        return self.normalization != "none"
+
+    def convolution_name(self, block: int) -> str:
+        """Name of a block's convolution in the equivalent `torch.nn.Sequential`.
+
+        A block has a convolution, a normalization if any, an activation and pooling.
+        """
+        return str(block * (3 + self._is_normed))
+
+    @property
     def linear_names(self) -> tuple[str, str]:
         """Names of the two linear modules: after flattening, and after activation and dropout."""
-        flatten = self.n_blocks * MODULES_PER_BLOCK
-        return str(flatten + 1), str(flatten + 4)
+        flatten = int(self.convolution_name(self.n_blocks))
+        return str(flatten + 1), str(flatten + 4 + self._is_normed)
 
     def parts(self, padding: float) -> Iterator[Part]:
         """The tensors, by the names of the equivalent `torch.nn.Sequential`.
@@ -100,14 +118,16 @@ class Plan:
             padding: Bias of padded outputs.
         """
         for i, block in enumerate(self.blocks):
-            name, side = MODULES_PER_BLOCK * i, block.kernel
+            name, side = self.convolution_name(i), block.kernel
             yield Part(f"{name}.weight", (block.n_out, block.n_in, side, side))
             yield Part(f"{name}.bias", (block.n_out,), start=0.0)
+            yield from norm(self.normalization, after(name), block.n_out)
         hidden, last = self.linear_names
         top = self.blocks[-1]
         shape = (self.units, top.n_out, *top.size_out)
         yield Part(f"{hidden}.weight", shape, order=(1, 2, 3, 0), joined=(1, 3))
         yield Part(f"{hidden}.bias", (self.units,), start=0.0)
+        yield from norm(self.normalization, after(hidden), self.units)
         yield from linear(last, self.units, self.n_outputs, padding)
 
 
@@ -120,31 +140,43 @@ class Rows:
         parameters: (K, P).
         gradient: (K, P), filled by `backward`.
         spans: Contiguous rows of one activation, in order.
-        channels: True channels of the first block per row, where an activation moves zero.
-        units: True units per row, where an activation moves zero.
+        channels: True channels of the first block per row.
+        units: True units per row.
+        n_points: Points of a batch in training that are not padding; None for all.
+        sparsity: What pulls at the activations of the layer of units; None for nothing.
     """
 
     layout: Layout
     parameters: Tensor
     gradient: Tensor
     spans: Spans
-    channels: Sequence[int] | None
-    units: Sequence[int] | None
+    channels: Sequence[int]
+    units: Sequence[int]
+    n_points: int | None = None
+    sparsity: Sparsity | None = None
 
-    def real(self, counts: Sequence[int] | None, width: int) -> Tensor | None:
-        """One for real and zero for padded places, shape (K, width); None where padding is zero."""
-        if counts is None or all(n == width for n in counts):
+    def mask(self, counts: Sequence[int], width: int) -> Tensor | None:
+        """One for real and zero for padded places; None where padding stays zero by itself."""
+        is_moved = any(activation.moves_zero for _, activation in self.spans)
+        if not is_moved or all(n == width for n in counts):
             return None
-        return (torch.arange(width) < torch.tensor(counts).unsqueeze(1)).to(self.parameters)
+        return real_units(counts, width, self.parameters)
 
 
 class _StackedBlock:
     """One block of K networks for batches of one size."""
 
     def __init__(
-        self, block: Block, rows: Rows, index: int, n_batch: int, pooling: str, workspace: Workspace
+        self,
+        plan: Plan,
+        rows: Rows,
+        gradients: Gradients,
+        index: int,
+        n_batch: int,
+        pooling: str,
+        workspace: Workspace,
     ) -> None:
-        n_rows, name = len(rows.parameters), f"block.{index}"
+        n_rows, name, block = len(rows.parameters), f"block.{index}", plan.blocks[index]
         self.convolution: PatchConvolution | GroupedConvolution
         if index == 0:
             patches = Patches(block.n_in, block.size, block.window)
@@ -162,19 +194,34 @@ class _StackedBlock:
             (slice(span.start * block.n_out, span.stop * block.n_out), activation)
             for span, activation in rows.spans
         ]
-        channels = None if rows.channels is None else [n * 2**index for n in rows.channels]
-        real = rows.real(channels, block.n_out)
+        channels = [n * 2**index for n in rows.channels]
+        real = rows.mask(channels, block.n_out)
         self._real = None if real is None else real.view(1, -1, 1, 1)
-        values = rows.layout.views(rows.parameters)
-        self._names = [f"{index * MODULES_PER_BLOCK}.{part}" for part in ("weight", "bias")]
-        self._weight, self._bias = (values[name] for name in self._names)
+        module = plan.convolution_name(index)
+        self._names = [f"{module}.{part}" for part in ("weight", "bias")]
+        self._weight, self._bias = (gradients.values[name] for name in self._names)
+        self._rows, self._norm = n_rows, None
+        if plan.normalization != "none":
+            self._norm = normalization(
+                plan.normalization,
+                gradients,
+                after(module),
+                real_units(channels, block.n_out, rows.parameters),
+                rows.n_points,
+            )
         if index == 0:
             self._weight = self._weight.flatten(2)
         self._y = torch.empty(0)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def _by_row(self, y: Tensor) -> Tensor:
+        """A view of images (B, K * O, height, width) as (K, B, O, places)."""
+        return y.view(len(y), self._rows, -1, y.shape[2] * y.shape[3]).transpose(0, 1)
+
+    def forward(self, x: Tensor, *, is_training: bool) -> Tensor:
         """Images, shape (B, K * O, height, width); `x` as the convolution wants it."""
         y = self._y = self.convolution.forward(x, self._weight, self._bias)
+        if self._norm is not None:
+            self._norm.forward(self._by_row(y), is_training=is_training)
         for columns, activation in self._spans:
             activation.apply_(y[:, columns])
         if self._real is not None:
@@ -191,7 +238,11 @@ class _StackedBlock:
             slope.mul_(self._real)
         for columns, activation in self._spans:
             activation.backward_(slope[:, columns], self._y[:, columns])
+        if self._norm is not None:
+            self._norm.backward(self._by_row(slope))
         slopes = self.convolution.backward(slope)
+        if self._norm is not None and self._norm.is_blind_to_shifts:
+            slopes.bias.zero_()
         weight, bias = self._names
         into.put(weight, slopes.weight.view_as(into.slots[weight]), decay)
         into.put(bias, slopes.bias, None)
@@ -216,12 +267,12 @@ class ConvolutionalNetwork:
             return workspace.take(f"head.{use}", n_rows, *shape)
 
         n_rows = len(rows.parameters)
+        self._gradients = gradients = Gradients(rows.layout, rows.parameters, rows.gradient)
         self._blocks = [
-            _StackedBlock(block, rows, i, n_batch, pooling, workspace)
-            for i, block in enumerate(plan.blocks)
+            _StackedBlock(plan, rows, gradients, i, n_batch, pooling, workspace)
+            for i in range(plan.n_blocks)
         ]
-        self._gradients = Gradients(rows.layout, rows.parameters, rows.gradient)
-        values, top = rows.layout.views(rows.parameters), plan.blocks[-1]
+        values, top = gradients.values, plan.blocks[-1]
         self._names = plan.linear_names
         self._weights = [values[f"{name}.weight"].flatten(1, -2) for name in self._names]
         self._biases = [values[f"{name}.bias"].unsqueeze(1) for name in self._names]
@@ -231,8 +282,13 @@ class ConvolutionalNetwork:
         self._below = [take("below", *self._inputs.shape[1:]), take("slope", n_batch, plan.units)]
         self._products = [take(f"product.{i}", *w.shape[1:]) for i, w in enumerate(self._weights)]
         self._spans = rows.spans
-        real = rows.real(rows.units, plan.units)
-        self._real = None if real is None else real.unsqueeze(1)
+        mask = rows.mask(rows.units, plan.units)
+        self._real = None if mask is None else mask.unsqueeze(1)
+        self._sparsity, self._norm = rows.sparsity, None
+        if plan.normalization != "none":
+            real = real_units(rows.units, plan.units, rows.parameters)
+            kind, module = plan.normalization, after(self._names[0])
+            self._norm = normalization(kind, gradients, module, real, rows.n_points)
         self._mask: Tensor | None = None
         self._kept = self._hidden
 
@@ -246,13 +302,15 @@ class ConvolutionalNetwork:
             masks: Factors of the units under dropout, one tensor (K, B, H), zero for padded
                 units; None for no dropout.
             out: Contiguous memory for the result.
-            is_training: Makes no difference here.
+            is_training: Makes a difference to normalization.
         """
         images = x.transpose(0, 1)
         for block in self._blocks:
-            images = block.forward(images)
+            images = block.forward(images, is_training=is_training)
         self._features.copy_(images.view(self._features.transpose(0, 1).shape).transpose(0, 1))
         hidden = torch.baddbmm(self._biases[0], self._inputs, self._weights[0], out=self._hidden)
+        if self._norm is not None:
+            self._norm.forward(hidden.unsqueeze(3), is_training=is_training)
         for span, activation in self._spans:
             activation.apply_(hidden[span])
         self._mask = self._real if masks is None else masks[0]
@@ -260,6 +318,13 @@ class ConvolutionalNetwork:
             hidden = torch.mul(hidden, self._mask, out=self._masked)
         self._kept = hidden
         return torch.baddbmm(self._biases[1], hidden, self._weights[1], out=out)
+
+    def activations(self) -> Iterator[Tensor]:
+        """Units of the layer behind the blocks after `forward`; see `signs.Observable`."""
+        return iter((self._hidden,))
+
+    def slopes(self) -> None:
+        """The gradients at the sums into units are not kept."""
 
     def backward(self, slope: Tensor, decay: Tensor | None) -> None:
         """Fills the gradient for what the last `forward` computed.
@@ -271,9 +336,15 @@ class ConvolutionalNetwork:
         slope = self._linear(1, self._kept, slope, decay)
         if self._mask is not None:
             slope.mul_(self._mask)
+        if self._sparsity is not None:
+            self._sparsity.add(slope, self._hidden)
         for span, activation in self._spans:
             activation.backward_(slope[span], self._hidden[span])
+        if self._norm is not None:
+            self._norm.backward(slope.unsqueeze(3))
         slope = self._linear(0, self._inputs, slope, decay).view_as(self._features)
+        if self._norm is not None and self._norm.is_blind_to_shifts:
+            self._gradients.slots[f"{self._names[0]}.bias"].zero_()
         below: Tensor | None = slope.transpose(0, 1).flatten(1, 2)
         for i, block in reversed(list(enumerate(self._blocks))):
             assert below is not None

@@ -35,6 +35,7 @@ def draw(
         if part.start is not None:
             tensors[part.name] = torch.full(shape, part.start, dtype=dtype)
             continue
-        drawn = draw_weight(initializer, math.prod(shape[1:]), shape[0], rng) * scale
-        tensors[part.name] = drawn.view(shape).to(dtype)
+        n_in, n_places = math.prod(shape[1:]), math.prod(shape[2:])
+        drawn = draw_weight(initializer, n_in, shape[0], rng, n_places)
+        tensors[part.name] = (drawn * scale).view(shape).to(dtype)
     return tensors

@@ -14,14 +14,18 @@ from trials.stacked.noise import generator, keep_tape, keep_threshold
 from trials.stacked.workspace import Workspace
 
 
+def real_units(counts: Sequence[int], width: int, like: Tensor) -> Tensor:
+    """One for real and zero for padded units, shape (K, width)."""
+    return (torch.arange(width) < torch.tensor(counts).unsqueeze(1)).to(like)
+
+
 def padding_masks(
     units: Sequence[int], n_layers: int, width: int, like: Tensor
 ) -> list[Tensor] | None:
     """One for real and zero for padded units, (K, 1, H) per hidden layer; None for all ones."""
     if all(n == width for n in units):
         return None
-    real = torch.arange(width) < torch.tensor(units).unsqueeze(1)
-    return [real.unsqueeze(1).to(like)] * n_layers
+    return [real_units(units, width, like).unsqueeze(1)] * n_layers
 
 
 class Dropout:

@@ -9,14 +9,14 @@ import torch
 from torch import Tensor
 
 Spread = Callable[[int, int], float]
-Draw = Callable[[Tensor, torch.Generator], object]
+Draw = Callable[[Tensor, int, torch.Generator], object]
 
 
 def _uniform(half_width: Spread) -> Draw:
     """Fills uniformly; the half width follows from the fans (inputs, outputs)."""
 
-    def fill(weight: Tensor, rng: torch.Generator) -> None:
-        bound = half_width(weight.shape[1], weight.shape[0])
+    def fill(weight: Tensor, fan_out: int, rng: torch.Generator) -> None:
+        bound = half_width(weight.shape[1], fan_out)
         weight.uniform_(-bound, bound, generator=rng)
 
     return fill
@@ -25,13 +25,13 @@ def _uniform(half_width: Spread) -> Draw:
 def _normal(deviation: Spread) -> Draw:
     """Fills with normal numbers; their deviation follows from the fans (inputs, outputs)."""
 
-    def fill(weight: Tensor, rng: torch.Generator) -> None:
-        weight.normal_(0.0, deviation(weight.shape[1], weight.shape[0]), generator=rng)
+    def fill(weight: Tensor, fan_out: int, rng: torch.Generator) -> None:
+        weight.normal_(0.0, deviation(weight.shape[1], fan_out), generator=rng)
 
     return fill
 
 
-def _orthogonal(weight: Tensor, rng: torch.Generator) -> None:
+def _orthogonal(weight: Tensor, _fan_out: int, rng: torch.Generator) -> None:
     """Fills with orthonormal rows or columns, whichever are fewer, all directions alike likely."""
     is_wide = weight.shape[0] < weight.shape[1]
     normal = torch.empty_like(weight).normal_(generator=rng)
@@ -50,7 +50,7 @@ INITIALIZERS: dict[str, Draw] = {
     "he_normal": _normal(lambda n_in, _: math.sqrt(2 / n_in)),
     "orthogonal": _orthogonal,
 }
-"""Name -> what fills a weight of shape (outputs, inputs).
+"""Name -> what fills a weight of shape (outputs, inputs), given to how many sums an input goes.
 
 Sources: uniform and normal LeCun et al., Efficient BackProp (1998), the former torch's default
 for linear layers; Xavier: Glorot and Bengio, AISTATS (2010); He: He et al., ICCV (2015);
@@ -58,8 +58,19 @@ orthogonal: Saxe et al., ICLR (2014).
 """
 
 
-def draw_weight(initializer: str, n_in: int, n_out: int, rng: torch.Generator) -> Tensor:
-    """A weight as torch.nn.Linear holds it, float64, shape (n_out, n_in)."""
+def draw_weight(
+    initializer: str, n_in: int, n_out: int, rng: torch.Generator, n_places: int = 1
+) -> Tensor:
+    """A weight as torch.nn.Linear holds it, float64, shape (n_out, n_in).
+
+    Args:
+        initializer: A name in `INITIALIZERS`.
+        n_in: Numbers that a unit sees.
+        n_out: Units; channels for a convolution.
+        rng: The row's generator.
+        n_places: Places of a convolution's window, 1 for other weights: an input goes to each
+            channel so many times, which Xavier's fan of outputs counts, as in torch.nn.init.
+    """
     weight = torch.empty(n_out, n_in, dtype=torch.float64)
-    INITIALIZERS[initializer](weight, rng)
+    INITIALIZERS[initializer](weight, n_out * n_places, rng)
     return weight

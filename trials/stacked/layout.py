@@ -35,6 +35,10 @@ def width_bucket(width: int, factor: int = 2) -> int:
     return bucket
 
 
+_STATISTICS = {"running_mean": 0.0, "running_var": 1.0}
+"""Tensors of a batch norm that nothing learns, with their values at first."""
+
+
 @dataclass(frozen=True)
 class Part:
     """One named tensor of a network.
@@ -64,6 +68,11 @@ class Part:
     def is_weight(self) -> bool:
         """Whether it is drawn at first and penalised."""
         return self.start is None
+
+    @property
+    def is_statistic(self) -> bool:
+        """Whether it follows the data instead of the gradient."""
+        return self.name.rpartition(".")[2] in _STATISTICS
 
     @property
     def torch_shape(self) -> tuple[int, ...]:
@@ -112,6 +121,21 @@ def linear(name: str, n_in: int, n_out: int, padding: float = 0.0) -> list[Part]
     """
     weight = Part(f"{name}.weight", (n_out, n_in), order=(1, 0))
     return [weight, Part(f"{name}.bias", (n_out,), start=0.0, padding=padding)]
+
+
+def norm(kind: str, name: str, n: int) -> list[Part]:
+    """The parts of a torch.nn.BatchNorm1d for kind `batch`, of a LayerNorm for `layer`.
+
+    Running statistics are parts too: their gradient is always zero, so nothing moves them.
+
+    Args:
+        kind: Of the normalization; `none` has no parts.
+        name: Of the module.
+        n: Units or channels.
+    """
+    starts = {"none": {}, "layer": {"weight": 1.0, "bias": 0.0}}
+    starts["batch"] = starts["layer"] | _STATISTICS
+    return [Part(f"{name}.{tensor}", (n,), start=start) for tensor, start in starts[kind].items()]
 
 
 def _length(part: Part) -> int:
@@ -200,7 +224,9 @@ class Layout:
         return tensors
 
 
-def chain(modules: int, widths: Sequence[int], padding: float = 0.0) -> Layout:
+def chain(
+    modules: int, widths: Sequence[int], padding: float = 0.0, normalization: str = "none"
+) -> Layout:
     """The layout of a perceptron.
 
     Layers are counted from the outputs: the last hidden layers of two depths share a slot.
@@ -210,6 +236,8 @@ def chain(modules: int, widths: Sequence[int], padding: float = 0.0) -> Layout:
             linear, activation, dropout; 2 without dropout.
         widths: Of the input, of each hidden layer and of the output.
         padding: Bias of padded outputs.
+        normalization: Of the sums into hidden units: `none`, or `batch` or `layer` by a module
+            behind each linear one.
     """
     last = len(widths) - 2
     parts: list[Part] = []
@@ -221,4 +249,8 @@ def chain(modules: int, widths: Sequence[int], padding: float = 0.0) -> Layout:
         slot = "inputs" if layer == 0 < last else f"{above}"
         weight = replace(weight, slot=f"{slot}.weight", reach=0 if is_end else above)
         parts += [weight, replace(bias, slot=f"{above}.bias", reach=above)]
+        if above:
+            for part in norm(normalization, str(layer * modules + 1), widths[layer + 1]):
+                slot = f"{above}.norm.{part.name.partition('.')[2]}"
+                parts.append(replace(part, slot=slot, reach=above))
     return Layout(tuple(parts))

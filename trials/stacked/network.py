@@ -135,6 +135,8 @@ class Stack(Generic[S_co]):
         parameters: (K, P).
         gradient: (K, P); what `Network.backward` fills. Numbers that belong to no part are zero.
         workspace: Where buffers come from; they are shared by all networks of the cohort.
+        n_points: Points of a batch in training that are not padding, where the network counts
+            them (`Architecture.counts_points`); None for all.
     """
 
     settings: Sequence[S_co]
@@ -143,6 +145,7 @@ class Stack(Generic[S_co]):
     parameters: Tensor
     gradient: Tensor
     workspace: Workspace
+    n_points: int | None = None
 
     @cached_property
     def gradients(self) -> Gradients:

@@ -5,7 +5,7 @@ Written by hand because autograd's bookkeeping costs as much as the arithmetic o
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import torch
@@ -14,6 +14,8 @@ from torch import Tensor
 from trials.stacked.activations import Activation
 from trials.stacked.layout import Layout
 from trials.stacked.network import Gradients, Slot
+from trials.stacked.normalization import Normalization
+from trials.stacked.sparsity import Sparsity
 from trials.stacked.workspace import Workspace
 
 
@@ -51,6 +53,7 @@ class _Layer(NamedTuple):
         bias: (R, 1, H), where the gradient of the biases goes.
         apply: The activations with their rows of `units`.
         back: The same backwards, with their rows of `slope` and `units`.
+        norm: What normalises the sums; None for nothing.
     """
 
     site: int
@@ -61,6 +64,7 @@ class _Layer(NamedTuple):
     bias: Tensor
     apply: list[tuple[Activation, Tensor]]
     back: list[tuple[Activation, Tensor, Tensor]]
+    norm: Normalization | None
 
 
 class Perceptron:
@@ -83,6 +87,8 @@ class Perceptron:
         depths: Hidden layers of each row, none larger than the one before; all that `layout` has
             when left out.
         gradients: The views, where they were made already.
+        norm: (number of a hidden layer, its rows) -> what normalises its sums; None for nothing.
+        sparsity: What pulls at the activations of hidden units; None for nothing.
     """
 
     def __init__(
@@ -97,13 +103,16 @@ class Perceptron:
         name: str,
         depths: Sequence[int] | None = None,
         gradients: Gradients | None = None,
+        norm: Callable[[int, int], Normalization] | None = None,
+        sparsity: Sparsity | None = None,
     ) -> None:
         self._n_batch, self._spans, self._name = n_batch, spans, name
         self._take = workspace.take
         self._gradients = gradients or Gradients(layout, parameters, gradient)
         self._values = self._gradients.values
         self._weights = [part.name for part in layout.parts if part.is_weight]
-        self._biases = [part.name for part in layout.parts if not part.is_weight]
+        self._biases = [f"{name.removesuffix('weight')}bias" for name in self._weights]
+        self._norm, self._sparsity = norm, sparsity
         n_hidden, n_rows = len(self._weights) - 1, len(parameters)
         depths = depths or [n_hidden] * n_rows
         reach = [sum(depth >= n for depth in depths) for n in range(n_hidden, 0, -1)]
@@ -141,6 +150,7 @@ class Perceptron:
             self._gradients.slots[self._biases[site]][:n_rows].unsqueeze(1),
             [(span, units[k]) for k, span in here],
             [(span, slope[k], units[k]) for k, span in here],
+            None if self._norm is None else self._norm(site, n_rows),
         )
 
     def _link(self, weight: int, site: int, rows: slice) -> _Link:
@@ -171,7 +181,7 @@ class Perceptron:
             masks: Factors of each hidden layer's units under dropout, shape (R, B, H), zero for
                 padded units; None for no dropout.
             out: Contiguous memory for the result.
-            is_training: Makes no difference here.
+            is_training: Makes a difference to normalization.
         """
         self._masks = masks = self._padding if masks is None else masks
         self._sources = []
@@ -179,6 +189,8 @@ class Perceptron:
         for layer in self._layers:
             for link, sums, _ in layer.links:
                 self._sum(link, x if link.is_first else below, sums)
+            if layer.norm is not None:
+                layer.norm.forward(layer.units.unsqueeze(3), is_training=is_training)
             for activation, rows in layer.apply:
                 activation.apply_(rows)
             below = layer.units
@@ -209,6 +221,8 @@ class Perceptron:
                 self._fill(link, part, decay)
                 above = (link, part)
             torch.sum(layer.slope, 1, keepdim=True, out=layer.bias)
+            if layer.norm is not None and layer.norm.is_blind_to_shifts:
+                layer.bias.zero_()
 
     def _fill(self, link: _Link, slope: Tensor, decay: Tensor | None) -> None:
         """The gradient of a link's weight is in its slot."""
@@ -220,8 +234,21 @@ class Perceptron:
         torch.bmm(slope, link.transposed, out=layer.slope)
         if self._masks is not None:
             layer.slope.mul_(self._masks[layer.site])
+        if self._sparsity is not None:
+            self._sparsity.add(layer.slope, layer.units)
         for activation, rows, outputs in layer.back:
             activation.backward_(rows, outputs)
+        if layer.norm is not None:
+            layer.norm.backward(layer.slope.unsqueeze(3))
+
+    def activations(self) -> Iterator[Tensor]:
+        """Units of each hidden layer after `forward`; see `signs.Observable`."""
+        return (layer.units for layer in self._layers)
+
+    def slopes(self) -> tuple[Sequence[Tensor], Tensor] | None:
+        """Gradients at the first and the last hidden layers after `backward`; see there."""
+        first = [part for n in self._layers for link, _, part in n.links if link.is_first]
+        return (first, self._layers[-1].slope) if first else None
 
     def through(self, slope: Tensor) -> Tensor:
         """The gradient at the inputs, shape (K, B, D), for that at the outputs, (K, B, C)."""

@@ -3,29 +3,46 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from typing import Protocol
+
+PLATEAU = "plateau"
+"""The schedule that follows the validation loss instead of the epoch; see `pace.Pace`."""
 
 
-def _constant(_epoch: int, _epochs: int) -> float:
+class Schedule(Protocol):
+    """A course of the learning rate that is known in advance."""
+
+    def __call__(self, epoch: int, epochs: int, factor: float = 0.1, /) -> float:
+        """The factor of the learning rate, in (0, 1].
+
+        Args:
+            epoch: Counted from 0.
+            epochs: That the row has.
+            factor: By which the rate is cut, in (0, 1); not every schedule cuts.
+        """
+        ...
+
+
+def _constant(_epoch: int, _epochs: int, _factor: float = 0.1) -> float:
     return 1.0
 
 
-def _step(epoch: int, epochs: int) -> float:
-    """A tenth from half of the epochs on, a hundredth from three quarters on."""
-    return 0.1 ** ((2 * epoch >= epochs) + (4 * epoch >= 3 * epochs))
+def _step(epoch: int, epochs: int, factor: float = 0.1) -> float:
+    """Cut once when half of the epochs are over, and again when three quarters are."""
+    return factor ** ((2 * epoch >= epochs) + (4 * epoch >= 3 * epochs))
 
 
-def _exponential(epoch: int, epochs: int) -> float:
-    """Falls by a constant ratio per epoch, towards a hundredth."""
-    return float(0.01 ** (epoch / epochs))
+def _exponential(epoch: int, epochs: int, factor: float = 0.1) -> float:
+    """Falls by a constant ratio per epoch, towards the square of the factor, as `step` does."""
+    return float(factor ** (2 * epoch / epochs))
 
 
-def _cosine(epoch: int, epochs: int) -> float:
+def _cosine(epoch: int, epochs: int, _factor: float = 0.1) -> float:
     """Half a cosine from one towards zero (Loshchilov and Hutter, ICLR 2017)."""
     return 0.5 * (1.0 + math.cos(math.pi * min(epoch, epochs - 1) / epochs))
 
 
-def _warmup_cosine(epoch: int, epochs: int) -> float:
+def _warmup_cosine(epoch: int, epochs: int, _factor: float = 0.1) -> float:
     """Rises in equal steps over the first tenth of the epochs, then falls as a cosine."""
     warmup = math.ceil(epochs / 10)
     if epoch < warmup:
@@ -33,14 +50,11 @@ def _warmup_cosine(epoch: int, epochs: int) -> float:
     return _cosine(epoch - warmup, epochs - warmup) if epochs > warmup else 1.0
 
 
-SCHEDULES: dict[str, Callable[[int, int], float]] = {
+SCHEDULES: dict[str, Schedule] = {
     "constant": _constant,
     "step": _step,
     "exponential": _exponential,
     "cosine": _cosine,
     "warmup_cosine": _warmup_cosine,
 }
-"""Name -> factor of the learning rate in `epoch`, counted from 0, of a row that has `epochs`.
-
-Every factor is in (0, 1].
-"""
+"""Name -> factor of the learning rate in `epoch`, of those that are known in advance."""

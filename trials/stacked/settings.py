@@ -11,8 +11,9 @@ from search_spaces import Categorical, Float, Int
 from search_spaces.parameters import Axis
 from trials.data.scaling import ScalingKind
 from trials.stacked.initializers import INITIALIZERS
+from trials.stacked.losses import SLOPES
 from trials.stacked.optimizers import FAMILIES, Rule
-from trials.stacked.schedules import SCHEDULES
+from trials.stacked.schedules import PLATEAU, SCHEDULES
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -45,7 +46,11 @@ class SupervisedSettings:
 
     The penalty is l1 * sum |w| + l2 / 2 * sum w**2 over weights, not biases; under adamw, l2 is
     the rate by which weights decay beside the gradient. Label smoothing is for classes; numbers
-    are learnt as they are.
+    are learnt as they are. `max_norm` is the greatest length of the weights into a unit; 0 is none.
+
+    The schedules step and plateau cut the rate by `schedule_factor`, exponential reaches the same
+    end as step; plateau cuts when more than `schedule_patience` epochs were no better. After
+    `early_stopping_patience` epochs that were no better a row trains no more; 0 is never.
     """
 
     learning_rate: float = 0.01
@@ -57,13 +62,20 @@ class SupervisedSettings:
     rho: float = 0.9
     epsilon: float = 1e-8
     dropout: float = 0.0
+    dropconnect: float = 0.0
+    max_norm: float = 0.0
     l1: float = 0.0
     l2: float = 0.0
     label_smoothing: float = 0.0
+    loss: str | None = None
+    class_weights: str = "none"
     batch_size: int = 32
     initializer: str = "he_uniform"
     initial_scale: float = 1.0
     schedule: str = "constant"
+    schedule_factor: float = 0.1
+    schedule_patience: int = 5
+    early_stopping_patience: int = 0
     input_scaling: ScalingKind = "standardize"
 
     @property
@@ -87,13 +99,20 @@ SUPERVISED_AXES: dict[str, Axis] = {
     "rho": Float(0.0, 0.999999),
     "epsilon": Float(1e-30, 1.0),
     "dropout": Float(0.0, 0.99),
+    "dropconnect": Float(0.0, 0.99),
+    "max_norm": Float(0.0, 1e6),
     "l1": Float(0.0, 1e6),
     "l2": Float(0.0, 1e6),
     "label_smoothing": Float(0.0, 0.999),
+    "loss": Categorical(tuple(dict.fromkeys(n for names in SLOPES.values() for n in names))),
+    "class_weights": Categorical(("none", "balanced")),
     "batch_size": Int(1, 2**20),
     "initializer": Categorical(tuple(INITIALIZERS)),
     "initial_scale": Float(0.0, 1e6),
-    "schedule": Categorical(tuple(SCHEDULES)),
+    "schedule": Categorical((*SCHEDULES, PLATEAU)),
+    "schedule_factor": Float(1e-6, 0.999999),
+    "schedule_patience": Int(0, 2**20),
+    "early_stopping_patience": Int(0, 2**20),
     "input_scaling": Categorical(get_args(ScalingKind)),
 }
 """What may be asked of every supervised trainer, far beyond what is worth trying."""

@@ -3,31 +3,44 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from typing import get_args
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from trials.contract import Objective
 from trials.data import DataError, Dataset, Part
-from trials.data.scaling import ScalingKind, fit_scaling
+from trials.data.scaling import MOST_WHITENED, Scaling, ScalingKind, fit_scaling
 from trials.stacked.batches import padded_batch
 from trials.stacked.layout import whole_lanes
-from trials.stacked.losses import LOSSES, Loss
+from trials.stacked.losses import LOSSES, SLOPES, Loss, Slope
 
-_OBJECTIVES = {
+_FIGURES = {
     "classification": (
         Objective("validation_loss", "minimize", "nats"),
-        Objective("accuracy", "maximize"),
+        Objective("validation_accuracy", "maximize"),
     ),
     "regression": (
         Objective("validation_loss", "minimize", "squared target units"),
-        Objective("rmse", "minimize", "target units"),
-        Objective("r2", "maximize"),
+        Objective("validation_rmse", "minimize", "target units"),
+        Objective("validation_r2", "maximize"),
     ),
 }
+"""What is measured after every epoch."""
+
+_FURTHER = {
+    "classification": (
+        Objective("validation_macro_f1", "maximize"),
+        Objective("validation_auroc", "maximize"),
+    ),
+    "regression": (Objective("validation_mae", "minimize", "target units"),),
+}
+"""What is measured where it is wanted."""
 
 
 @dataclass(frozen=True)
@@ -58,9 +71,11 @@ class Examples:
         n_points: N.
         n_padded: Points with padding, a multiple of 8.
         targets: One-hot classes or standardised values, shape (n_padded, C).
+        wanted: Names of objectives that are measured here beside those of `Task.figures`.
     """
 
-    def __init__(self, task: Task, part: Part) -> None:
+    def __init__(self, task: Task, part: Part, wanted: Collection[str] = ()) -> None:
+        self.wanted = wanted
         self._task = task
         self._part = part
         self.n_points = len(part)
@@ -74,6 +89,11 @@ class Examples:
         else:
             targets[: self.n_points, 0] = (answers.double().flatten() - task.shift) / task.scale
         self.targets = targets.to(device=task.device, dtype=task.dtype)
+
+    @cached_property
+    def is_varied(self) -> bool:
+        """Whether there are two different answers."""
+        return len(np.unique(np.asarray(self._part.y))) > 1
 
     def kinds(self, scalings: Sequence[ScalingKind]) -> Tensor:
         """The index in `x` of the copy that each row sees, int64, shape (K,)."""
@@ -132,7 +152,7 @@ class Task:
     inputs_of: Callable[[tuple[int, ...]], Inputs] = flat_inputs
 
     def __post_init__(self) -> None:
-        if self.data.task not in _OBJECTIVES or self.data.train.y is None:
+        if self.data.task not in _FIGURES or self.data.train.y is None:
             raise DataError(
                 f"data '{self.data.name}': must have classes or numbers to predict, "
                 f"got task {self.data.task}; choose a trainer for {self.data.kind}, such as gan"
@@ -156,19 +176,85 @@ class Task:
         """The reference loss, on standardised targets for regression."""
         return LOSSES[self.name]
 
+    @cached_property
+    def losses(self) -> tuple[str, ...]:
+        """What rows may learn by, the reference loss first.
+
+        Without the loss of logarithms where a target is negative, and without that of shares
+        where one is zero.
+        """
+        unfit = set()
+        if self.name == "regression":
+            parts = (self.data.train, self.data.validation, self.data.test)
+            answers = np.concatenate([np.ravel(part.y) for part in parts if part.y is not None])
+            unfit |= {"msle"} if answers.min() < 0 else set()
+            unfit |= {"mape"} if not answers.all() else set()
+        return tuple(name for name in SLOPES[self.name] if name not in unfit)
+
+    @property
+    def choices(self) -> dict[str, tuple[str, ...]]:
+        """Axis -> its values that these data can have, where they cannot have all."""
+        is_classes, is_small = self.name == "classification", self._n_numbers <= MOST_WHITENED
+        kinds = tuple(kind for kind in get_args(ScalingKind) if is_small or kind != "zca")
+        return {
+            "loss": self.losses,
+            "class_weights": ("none", "balanced") if is_classes else ("none",),
+            "input_scaling": kinds,
+        }
+
+    @property
+    def _n_numbers(self) -> int:
+        """Numbers of one point."""
+        return math.prod(self.data.shape)
+
+    def slope(self, loss: str | None) -> Slope:
+        """The gradient of a loss; None stands for the reference loss.
+
+        Raises:
+            ValueError: The task does not have it.
+        """
+        name = self.losses[0] if loss is None else loss
+        if name not in self.losses:
+            raise ValueError(f"loss: must be among {', '.join(self.losses)}, got {name!r}")
+        return SLOPES[self.name][name]
+
+    @property
+    def constant_loss(self) -> float:
+        """The reference loss of the best constant prediction on the training part, above 0."""
+        if self.name != "classification":
+            return self.scale**2
+        shares = np.bincount(np.asarray(self.data.train.y).ravel()) / self.train.n_points
+        entropy = -float(np.sum(shares[shares > 0] * np.log(shares[shares > 0])))
+        return entropy or 1.0
+
+    @cached_property
+    def balance(self) -> list[float]:
+        """Weight of each class, rarer ones more: points / (classes * points of the class).
+
+        Counted on the training part, over the classes that it has; 0 for padded ones.
+        """
+        counts = np.bincount(np.asarray(self.data.train.y).ravel(), minlength=self.n_outputs_padded)
+        return [n and counts.sum() / ((counts > 0).sum() * n) for n in counts.tolist()]
+
     @property
     def objectives(self) -> tuple[Objective, ...]:
         """What can be measured on a part."""
-        return _OBJECTIVES[self.name]
+        return _FIGURES[self.name] + _FURTHER[self.name]
 
     def scaled(self, part: Part, kind: ScalingKind) -> Tensor:
         """The inputs of `part`, scaled as fitted on the training part, shape (N, *inputs)."""
-        scaling = fit_scaling(kind, self.data.train.x)
-        points = torch.as_tensor(scaling.apply(part.x))
+        if kind not in self._scalings:
+            self._scalings[kind] = fit_scaling(kind, self.data.train.x)
+        points = torch.as_tensor(self._scalings[kind].apply(part.x))
         return points.reshape(len(points), *self.inputs.shape)
 
+    @cached_property
+    def _scalings(self) -> dict[ScalingKind, Scaling]:
+        """Those that were asked for; whitening is dear to fit."""
+        return {}
+
     def figures(self, examples: Examples, losses: Tensor, hits: Tensor) -> dict[str, Tensor]:
-        """The objectives on `examples` by name, one number per row, float64, shape (K,).
+        """What is always measured on `examples`, one number per row, float64, shape (K,).
 
         Args:
             examples: What was predicted.
@@ -181,11 +267,11 @@ class Task:
             accuracy = hits[:, :n].double().mean(1)
             return {
                 "validation_loss": loss,
-                "accuracy": accuracy.where(loss.isfinite(), torch.nan),
+                "validation_accuracy": accuracy.where(loss.isfinite(), torch.nan),
             }
         variance = examples.targets[:n, 0].double().var(correction=0).clamp_min(1e-30)
         return {
             "validation_loss": loss * self.scale**2,
-            "rmse": loss.sqrt() * self.scale,
-            "r2": 1.0 - loss / variance,
+            "validation_rmse": loss.sqrt() * self.scale,
+            "validation_r2": 1.0 - loss / variance,
         }

@@ -10,16 +10,28 @@ import torch
 
 from trials.contract import Row, RowState
 from trials.stacked.architecture import Architecture
-from trials.stacked.cohort import Vectors, fitted
+from trials.stacked.cohort import Training, Vectors, fitted
 from trials.stacked.drawing import draw
 from trials.stacked.noise import generator
+from trials.stacked.optimizers.second_order import WHOLE
+from trials.stacked.pace import COURSE, fresh, is_followed
 from trials.stacked.settings import SupervisedSettings, settings_of
+from trials.stacked.stopping import StoppingTraining
 from trials.stacked.supervised_training import SupervisedTraining
+from trials.stacked.whole_training import WholeTraining
 from trials.stacked.workspace import Workspace
 
 S = TypeVar("S", bound=SupervisedSettings)
 
 _MOMENTS = ("first_moment", "second_moment")
+
+_NUMBERS = "numbers"
+"""What a row's course is called in its state, behind `COURSE`."""
+
+
+def _alone(settings: SupervisedSettings) -> str:
+    """The optimizer, where its rows are stacked with none of others; empty for most."""
+    return settings.optimizer if settings.optimizer in WHOLE else ""
 
 
 class SupervisedFamily(Generic[S]):
@@ -39,17 +51,18 @@ class SupervisedFamily(Generic[S]):
         """The row's settings."""
         return settings_of(self._architecture.kind, row.params)
 
-    def block(self, row: Row) -> S:
+    def block(self, row: Row) -> tuple[S, str]:
         """Rows that agree in it are stacked."""
-        return self._architecture.rounded(self.settings(row))
+        settings = self.settings(row)
+        return self._architecture.rounded(settings), _alone(settings)
 
     def label(self, row: Row) -> str:
         """What separates the row's block from others, as `axis=value` and `axis<=bound`."""
         settings = self.settings(row)
         bounds = self._architecture.padded(settings).items()
-        return " ".join(
-            [f"batch_size={settings.batch_size}", *(f"{axis}<={bound}" for axis, bound in bounds)]
-        )
+        words = [f"batch_size={settings.batch_size}", *(f"{axis}<={n}" for axis, n in bounds)]
+        alone = _alone(settings)
+        return " ".join([*words, f"optimizer={alone}"] if alone else words)
 
     def begin(self, row: Row) -> Vectors:
         """The padded vectors of a row that starts anew."""
@@ -57,8 +70,15 @@ class SupervisedFamily(Generic[S]):
         layout = self._architecture.true_layout(settings)
         rng = generator(row.seed, "weights")
         tensors = draw(layout, settings.initializer, rng, self._task.dtype, settings.initial_scale)
-        vectors = {"parameters": self._packed(settings, tensors)}
+        vectors = {"parameters": self._packed(settings, tensors), COURSE: self._course()}
         return vectors | {name: torch.zeros_like(vectors["parameters"]) for name in _MOMENTS}
+
+    def _course(self, row: Row | None = None, state: RowState | None = None) -> torch.Tensor:
+        """The course in `state`, where the row follows one, else that of a start."""
+        course = fresh()
+        if row is not None and state is not None and is_followed(self.settings(row)):
+            course = fitted(row, state, COURSE, {_NUMBERS: tuple(course.shape)}, course)[_NUMBERS]
+        return course.to(self._task.device)
 
     def _packed(self, settings: S, tensors: RowState, name: str = "parameters") -> torch.Tensor:
         padded = self._architecture.padded_layout(self._architecture.rounded(settings))
@@ -74,21 +94,25 @@ class SupervisedFamily(Generic[S]):
 
     def restore(self, row: Row, state: RowState) -> Vectors:
         """The padded vectors of a saved row; ValueError when the state does not fit it."""
-        return {
+        vectors = {
             name: self._packed(self.settings(row), self.tensors(row, state, name), name)
             for name in ("parameters", *_MOMENTS)
         }
+        return vectors | {COURSE: self._course(row, state)}
 
     def store(self, row: Row, vectors: Vectors) -> RowState:
         """Unpadded contiguous copies on the CPU."""
         settings = self.settings(row)
         true = self._architecture.true_layout(settings)
         padded = self._architecture.padded_layout(self._architecture.rounded(settings))
-        return {
+        state = {
             f"{name}.{part}": tensor
-            for name, vector in vectors.items()
-            for part, tensor in padded.unpack(vector, true).items()
+            for name in ("parameters", *_MOMENTS)
+            for part, tensor in padded.unpack(vectors[name], true).items()
         }
+        if is_followed(settings):
+            state[f"{COURSE}.{_NUMBERS}"] = vectors[COURSE].detach().cpu().clone()
+        return state
 
     def rank(self, row: Row) -> tuple[Any, ...]:
         """Long rows come first; then optimizers in the order of `Updates`, then as it is liked."""
@@ -97,7 +121,18 @@ class SupervisedFamily(Generic[S]):
         length = columns.stop - columns.start
         return -length, settings.rule.rank, *self._architecture.rank(settings)
 
-    def training(self, rows: Sequence[Row], stack: Vectors) -> SupervisedTraining[S]:
+    def training(self, rows: Sequence[Row], stack: Vectors) -> Training:
         """Training of `rows`, which share a block, in place on `stack`."""
+
+        def build(places: Sequence[int], vectors: Vectors) -> SupervisedTraining[S]:
+            return self.plain_training([rows[k] for k in places], vectors)
+
+        if any(self.settings(row).early_stopping_patience for row in rows):
+            return StoppingTraining(len(rows), stack, build)
+        return build(range(len(rows)), stack)
+
+    def plain_training(self, rows: Sequence[Row], stack: Vectors) -> SupervisedTraining[S]:
+        """Training of `rows` whether they stopped or not."""
         settings = [self.settings(row) for row in rows]
-        return SupervisedTraining(self._architecture, rows, settings, stack, self._workspace)
+        kind = WholeTraining if _alone(settings[0]) else SupervisedTraining
+        return kind(self._architecture, rows, settings, stack, self._workspace)

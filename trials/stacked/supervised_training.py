@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Generic, TypeVar
 
 import torch
@@ -12,14 +13,18 @@ from trials.contract import Row
 from trials.stacked.architecture import Architecture
 from trials.stacked.batches import Order, pieces
 from trials.stacked.cohort import Vectors, by_row
+from trials.stacked.dropconnect import DropConnect, weight_places
 from trials.stacked.dropout import Dropout
-from trials.stacked.losses import smoothed
+from trials.stacked.max_norm import MaxNorm
+from trials.stacked.measures import Marks
 from trials.stacked.network import Network, Stack
 from trials.stacked.optimizers import Updates
+from trials.stacked.pace import COURSE, Pace
 from trials.stacked.runs import runs
-from trials.stacked.schedules import SCHEDULES
 from trials.stacked.settings import SupervisedSettings
+from trials.stacked.signs import Signs
 from trials.stacked.supervised import Examples
+from trials.stacked.teaching import Teaching
 from trials.stacked.workspace import Workspace
 
 S = TypeVar("S", bound=SupervisedSettings)
@@ -28,14 +33,14 @@ _MOST_EVALUATED = 2**18
 """Numbers of one layer that one row may hold while it is evaluated; sets the piece of points."""
 
 
-def _column(values: Sequence[float], like: Tensor) -> Tensor | None:
+def column(values: Sequence[float], like: Tensor) -> Tensor | None:
     """One coefficient per row, shape (K, 1); None where all are 0."""
     if not any(values):
         return None
     return torch.tensor(values, dtype=torch.float64).unsqueeze(1).to(like)
 
 
-class _Segment:
+class Segment:
     """Neighbouring rows of one length, and how their parameters follow the gradient.
 
     Args:
@@ -68,7 +73,7 @@ class _Segment:
             scratch,
             n_weights,
         )
-        self._l1 = _column([s.l1 for s in settings], parameters)
+        self._l1 = column([s.l1 for s in settings], parameters)
         self._weights, self._slopes, self._signs = (
             tensor[:, :n_weights] for tensor in (parameters, gradient, scratch)
         )
@@ -93,7 +98,8 @@ class SupervisedTraining(Generic[S]):
         architecture: Of the networks.
         rows: In the order of `SupervisedFamily.rank`.
         settings: Of the rows.
-        vectors: "parameters", "first_moment" and "second_moment", (K, P) each, changed in place.
+        vectors: "parameters", "first_moment" and "second_moment", (K, P) each, and what `Pace`
+            remembers; changed in place.
         workspace: Where buffers come from.
     """
 
@@ -117,28 +123,58 @@ class SupervisedTraining(Generic[S]):
             workspace.take("gradient", *parameters.shape),
             workspace,
         )
-        columns = [architecture.columns(s) for s in settings]
-        self._segments = [
-            _Segment(rows, places, settings[rows], self._stack, vectors)
-            for places, rows in runs((c.start, c.stop) for c in columns)
-        ]
+        self._segments = self._made_segments(vectors)
         self._dropout = Dropout(
             [architecture.sites(s) for s in settings],
             [site.shape for site in architecture.sites(rounded)],
             [row.seed for row in rows],
             parameters,
         )
-        self._l2 = _column([s.l2 - s.decay for s in settings], parameters)
-        is_smoothed = self._task.name == "classification"
-        smoothing = [s.label_smoothing * is_smoothed for s in settings]
-        self._smoothing = _column(smoothing, parameters)
-        self._networks: dict[int, Network] = {}
+        self._dropconnect = self._connections()
+        limits = [s.max_norm for s in settings]
+        self._limits = MaxNorm(limits, self._stack.layout, parameters) if any(limits) else None
+        self._pace = Pace(settings, vectors[COURSE])
+        self._l2 = column([s.l2 - s.decay for s in settings], parameters)
+        self._teaching = Teaching(self._task, settings, workspace)
+        hidden = [architecture.hidden_units(s) for s in settings]
+        shown = [units for units in hidden if units is not None]
+        self._signs = Signs(shown, parameters) if len(shown) == len(rows) else None
+        self._counts_points = any(map(architecture.counts_points, settings))
+        self._networks: dict[tuple[int, int | None], Network] = {}
 
-    def _network(self, n_batch: int) -> Network:
-        """The networks for batches of that size."""
-        if n_batch not in self._networks:
-            self._networks[n_batch] = self._architecture.network(self._stack, n_batch)
-        return self._networks[n_batch]
+    def _made_segments(self, vectors: Vectors) -> list[Segment]:
+        """What moves the rows."""
+        columns = [self._architecture.columns(s) for s in self._settings]
+        return [
+            Segment(rows, places, self._settings[rows], self._stack, vectors)
+            for places, rows in runs((c.start, c.stop) for c in columns)
+        ]
+
+    def _connections(self) -> DropConnect | None:
+        """What leaves weights out; None where no row wants it."""
+        stack, rates = self._stack, [s.dropconnect for s in self._settings]
+        if not any(rates):
+            return None
+        true = [self._architecture.true_layout(s) for s in self._settings]
+        n_weights = stack.layout.n_weights
+        return DropConnect(
+            rates,
+            [weight_places(stack.layout, layout) for layout in true],
+            [row.seed for row in self._rows],
+            stack.parameters[:, :n_weights],
+            stack.gradient[:, :n_weights],
+            stack.workspace,
+        )
+
+    def _network(self, n_batch: int, n_points: int | None = None) -> Network:
+        """The networks for batches of that size, of which so many points are not padding."""
+        if not self._counts_points:
+            n_points = None
+        key = n_batch, n_points
+        if key not in self._networks:
+            stack = self._stack if n_points is None else replace(self._stack, n_points=n_points)
+            self._networks[key] = self._architecture.network(stack, n_batch)
+        return self._networks[key]
 
     def epoch(self, epochs: Sequence[int]) -> list[dict[str, float]]:
         """Trains every row for one epoch and measures it on the validation part."""
@@ -149,56 +185,70 @@ class SupervisedTraining(Generic[S]):
         kinds = train.kinds([s.input_scaling for s in self._settings])
         order = Order([row.seed for row in self._rows], epochs, n_points)
         self._dropout.begin(epochs)
-        factors = self._factors(epochs)
+        connections = self._dropconnect
+        factors = self._pace.factors(epochs, [row.epochs for row in self._rows])
         for segment in self._segments:
             segment.begin(factors, epochs, n_steps)
         numbers = n_rows * (train.x[0, 0].numel() + 3 * width + self._dropout.n_numbers)
+        if connections is not None:
+            connections.begin(epochs)
+            numbers += connections.n_numbers // batch_size
         losses = []
         for piece in pieces(n_points, batch_size, numbers):
             x, y = train.chosen(order.take(piece).to(self._task.device), kinds)
             outputs = self._take("outputs", piece.n_steps, n_rows, piece.n_batch, width)
             slope = self._take("slope", n_rows, piece.n_batch, width)
-            weight = piece.weight(width, self._task.n_outputs, self._parameters)
-            network = self._network(piece.n_batch)
-            masks, taught = self._dropout.masks(piece), self._taught(y)
+            network = self._network(piece.n_batch, piece.n_points)
+            masks = self._dropout.masks(piece)
+            self._teaching.begin(piece, y)
+            if connections is not None:
+                connections.prepare(piece)
             for step in range(piece.n_steps):
+                if connections is not None:
+                    connections.drop(step)
                 network.forward(x[step], masks[step], outputs[step])
-                loss.gradient(outputs[step], taught[step], slope).mul_(weight)
-                network.backward(slope, self._l2)
-                for segment in self._segments:
-                    segment.step(piece.first + step)
+                self._teaching.slope(step, outputs[step], slope)
+                network.backward(slope, self._l2 if connections is None else None)
+                if connections is not None:
+                    connections.restore(step, self._l2)
+                if self._signs is not None and piece.first + step == 0:
+                    self._signs.see_gradients(network)
+                self._move(piece.first + step)
             seen = loss.values(outputs, y)[:, :, : piece.n_points]
             losses.append(seen.transpose(0, 1).reshape(n_rows, -1))
-        figures = self.evaluate(self._task.validation)
+        figures = self.evaluate(self._task.validation, self._signs)
         figures["train_loss"] = torch.cat(losses, 1).double().mean(1) * self._task.scale**2
-        return by_row(figures)
+        found = by_row(figures)
+        self._pace.observe(found)
+        return found
 
-    def _taught(self, y: Tensor) -> Tensor:
-        """What the networks are to say: the targets `y`, smoothed where rows want it."""
-        if self._smoothing is None:
-            return y
-        out = self._take("taught", *y.shape)
-        return smoothed(y, self._smoothing.unsqueeze(2), self._task.n_outputs, out)
+    def measured(self) -> list[dict[str, float]]:
+        """What stopped rows show: the figures of their last epoch, nan for those of gradients."""
+        found = by_row(self.evaluate(self._task.validation, self._signs))
+        for figures, loss in zip(found, self._pace.train_losses, strict=True):
+            figures["train_loss"] = loss
+        return found
 
-    def _factors(self, epochs: Sequence[int]) -> list[float]:
-        """Each row's factor of the learning rate."""
-        return [
-            SCHEDULES[s.schedule](epoch, row.epochs)
-            for s, row, epoch in zip(self._settings, self._rows, epochs, strict=True)
-        ]
+    def _move(self, step: int) -> None:
+        """Every row follows its gradient, within its limits."""
+        for segment in self._segments:
+            segment.step(step)
+        if self._limits is not None:
+            self._limits.apply()
 
-    def evaluate(self, examples: Examples) -> dict[str, Tensor]:
-        """The objectives of every row on `examples`, each of shape (K,)."""
+    def evaluate(self, examples: Examples, signs: Signs | None = None) -> dict[str, Tensor]:
+        """The objectives of every row on `examples`, and its `signs`, each of shape (K,)."""
         numbers = self._architecture.numbers(self._rounded)
         most = min(examples.n_padded, max(8, _MOST_EVALUATED // numbers // 8 * 8))
         kinds = examples.kinds([s.input_scaling for s in self._settings])
-        losses, hits = [], []
+        marks, shown = Marks(self._task, examples), dict[str, Tensor]()
         for start in range(0, examples.n_padded, most):
             part = slice(start, min(start + most, examples.n_padded))
             x = examples.x[:, part].index_select(0, kinds)
             outputs = self._take("evaluated", *x.shape[:2], self._task.n_outputs_padded)
-            self._network(x.shape[1]).forward(x, None, outputs, is_training=False)
-            targets = examples.targets[part]
-            losses.append(self._task.loss.values(outputs, targets))
-            hits.append(outputs.argmax(-1) == targets.argmax(-1))
-        return self._task.figures(examples, torch.cat(losses, 1), torch.cat(hits, 1))
+            network = self._network(x.shape[1])
+            network.forward(x, None, outputs, is_training=False)
+            if signs is not None and start == 0:
+                shown = signs.figures(network, min(examples.n_points, most))
+            marks.add(outputs, examples.targets[part])
+        return marks.figures() | shown

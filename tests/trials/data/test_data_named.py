@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from trials.data import DATASETS, DataError, Dataset, describe, load
-from trials.data.synthetic import LINE_END, LINE_START, NORMAL_DEVIATION, NORMAL_MEAN
+from trials.data.synthetic import LINE_END, LINE_START, NORMAL_DEVIATION, NORMAL_MEAN, ROLL_END
 
 
 def parts(data: Dataset) -> list[np.ndarray]:
@@ -43,7 +43,8 @@ def test_every_named_set_keeps_the_contract(name: str) -> None:
     assert len(data.fingerprint) == 64
     other = load(name, seed=4)
     assert other.fingerprint == data.fingerprint
-    assert not np.array_equal(other.train.x, data.train.x)
+    # a series is split in the order of time, whatever the seed
+    assert np.array_equal(other.train.x, data.train.x) == (data.kind == "series")
     for one, same in zip(parts(data), parts(load(name, seed=3)), strict=True):
         assert np.array_equal(one, same)
     assert describe(name) == (describe(name).strip())
@@ -94,6 +95,12 @@ def test_densities_follow_their_laws(seed: int) -> None:
     vectors = load("normal_vectors", seed=seed).train.x
     assert vectors.mean(0) == pytest.approx(NORMAL_MEAN, abs=0.15)
     assert vectors.std(0) == pytest.approx(NORMAL_DEVIATION, rel=0.08)
+    x, y = load("swiss_roll", seed=seed).train.x.T
+    radius = np.hypot(x, y)
+    # Where the spiral has this radius, up to whole turns, the point lies.
+    turns = (np.arctan2(y, x) - radius * ROLL_END) / (2 * np.pi)
+    assert np.abs(turns - turns.round()).std() < 0.15
+    assert (radius.min(), radius.max()) == pytest.approx((1 / 3, 1.0), abs=0.12)
 
 
 def test_held_out_points_are_drawn_anew() -> None:

@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 import torch
+from plain_perceptron import left_out, shorten, tensors_of
 from torch import nn
+from torch.func import functional_call
 
 from trials.contract import Row
 from trials.data import DataError, Dataset, Part
@@ -16,6 +18,13 @@ ACTIVATIONS = {"relu": nn.ReLU, "tanh": nn.Tanh, "softplus": nn.Softplus}
 POOLINGS = {"max": nn.MaxPool2d, "average": nn.AvgPool2d}
 SMALL = {"layers": 2, "channels": 3, "units": 12, "batch_size": 16, "learning_rate": 0.01}
 SEED, EPOCHS = 11, 3
+
+
+NORMS = {
+    "none": (lambda _: [], lambda _: []),
+    "batch": (lambda n: [nn.BatchNorm2d(n)], lambda n: [nn.BatchNorm1d(n)]),
+    "layer": (lambda n: [nn.GroupNorm(1, n)], lambda n: [nn.LayerNorm(n)]),
+}
 
 
 class Masked(nn.Module):
@@ -55,15 +64,18 @@ def plain_network(data, params, weights):
     """The equivalent Sequential with the given initial weights."""
     n_in, size = 1, data.shape[1:]
     kernel, activation = params.get("kernel_size", 3), ACTIVATIONS[params.get("activation", "relu")]
+    of_channels, of_units = NORMS[params.get("normalization", "none")]
     modules = []
     for block in range(params["layers"]):
         n_out = params["channels"] * 2**block
-        modules += [nn.Conv2d(n_in, n_out, kernel, padding=kernel // 2), activation()]
+        modules.append(nn.Conv2d(n_in, n_out, kernel, padding=kernel // 2))
+        modules += [*of_channels(n_out), activation()]
         is_pooled = min(size) > 1
         modules.append(POOLINGS[params.get("pooling", "max")](2) if is_pooled else nn.Identity())
         n_in, size = n_out, tuple(n // 2 for n in size) if is_pooled else size
     units = params["units"]
-    modules += [nn.Flatten(), nn.Linear(n_in * size[0] * size[1], units), activation(), Masked()]
+    modules += [nn.Flatten(), nn.Linear(n_in * size[0] * size[1], units), *of_units(units)]
+    modules += [activation(), Masked()]
     network = nn.Sequential(*modules, nn.Linear(units, data.n_classes or 1)).double()
     network.load_state_dict(weights)
     return network
@@ -71,10 +83,10 @@ def plain_network(data, params, weights):
 
 def plain_optimizer(network, params):
     """The optimizer of torch; the decay acts on weights and not on biases."""
-    named = list(network.named_parameters())
+    parameters = list(network.parameters())
     groups = [
-        {"params": [p for n, p in named if "weight" in n], "weight_decay": params.get("l2", 0.0)},
-        {"params": [p for n, p in named if "bias" in n]},
+        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": params.get("l2", 0.0)},
+        {"params": [p for p in parameters if p.ndim == 1]},
     ]
     if params.get("optimizer", "adam") == "adam":
         return torch.optim.Adam(groups, lr=params["learning_rate"])
@@ -106,17 +118,22 @@ def plain_curve(data, params, weights):
     rate, units = params.get("dropout", 0.0), params["units"]
     curve = []
     for epoch in range(EPOCHS):
+        network.train()
         tape = generator(SEED, "dropout", epoch)
+        connections = generator(SEED, "dropconnect", epoch)
         for points in data_order(SEED, epoch, len(x)).split(params["batch_size"]):
             if rate:
                 shape = (padded_batch(len(points)), units)
                 kept = keep_tape(tape, 1, shape)[0] < keep_threshold(rate)
                 dropout.mask = kept[: len(points)].double() / (1 - rate)
             optimizer.zero_grad()
-            l1 = sum(p.abs().sum() for n, p in network.named_parameters() if "weight" in n)
-            (learn(network(x[points]), y[points]) + params.get("l1", 0.0) * l1).backward()
+            outputs = functional_call(network, left_out(network, connections, params), x[points])
+            l1 = sum(p.abs().sum() for p in network.parameters() if p.ndim > 1)
+            (learn(outputs, y[points]) + params.get("l1", 0.0) * l1).backward()
             optimizer.step()
+            shorten(network, params.get("max_norm", 0.0))
         dropout.mask = 1.0
+        network.eval()
         with torch.no_grad():
             curve.append(float(measure(network(x_validation), y_validation)))
     return curve, network
@@ -146,6 +163,15 @@ CASES = {
     "dropout": {"dropout": 0.4, "activation": "softplus"},
     "label smoothing": {"label_smoothing": 0.2},
     "batches of seven": {"batch_size": 7},
+    "batch norm": {"normalization": "batch", "optimizer": "sgd", "batch_size": 7, "l2": 0.01},
+    "batch norm that must be masked": {
+        **{"normalization": "batch", "optimizer": "sgd", "activation": "softplus"},
+        **{"dropout": 0.3, "layers": 1},
+    },
+    "layer norm": {"normalization": "layer", "batch_size": 7},
+    "layer norm that must be masked": {"normalization": "layer", "activation": "softplus"},
+    "max norm": {"max_norm": 0.5},
+    "dropconnect": {"dropconnect": 0.3, "l2": 0.01},
 }
 
 
@@ -157,8 +183,8 @@ def test_classification_equals_plain_torch(size, changes):
     weights, curve, trained = stacked_curve(data, params)
     expected, network = plain_curve(data, params, weights)
     assert curve == pytest.approx(expected, rel=1e-9)
-    assert list(trained) == list(network.state_dict())
-    for name, tensor in network.state_dict().items():
+    assert list(trained) == list(tensors_of(network))
+    for name, tensor in tensors_of(network).items():
         torch.testing.assert_close(trained[name], tensor, rtol=1e-7, atol=1e-9)
 
 
@@ -171,20 +197,32 @@ def test_regression_equals_plain_torch_in_units_of_the_target():
     assert curve == pytest.approx([loss * variance for loss in expected], rel=1e-9)
 
 
-@pytest.mark.parametrize("size", [(7, 7), (6, 6), (1, 8)], ids=str)
-def test_odd_images_change_no_bit(size):
+@pytest.mark.parametrize(
+    ("size", "kind"),
+    [((7, 7), "none"), ((6, 6), "none"), ((1, 8), "none"), ((8, 8), "batch"), ((7, 7), "layer")],
+    ids=str,
+)
+def test_odd_images_change_no_bit(size, kind):
     """On any size of image, a row of any activation has the bits that it has alone."""
     trainer = CNN(images_data(*size))
     kinds = ("sigmoid", "tanh", "elu", "softplus", "relu")
+    shared = SMALL | {"normalization": kind}
     rows = [
-        Row(k, SMALL | {"activation": kinds[k % 5], "channels": 1 + k, "dropout": k % 2 / 4}, k, 2)
+        Row(
+            k,
+            shared
+            | {"activation": kinds[k % 5], "channels": 1 + k, "dropout": k % 2 / 4}
+            | {"sparsity_weight": k % 3 / 30, "max_norm": k % 4 / 3, "dropconnect": k % 5 / 10},
+            k,
+            2,
+        )
         for k in range(7)
     ]
-    together = trainer.cohort(trainer.structure(SMALL))
+    together = trainer.cohort(trainer.structure(shared))
     together.admit(rows)
     found = [{p.key: p.metrics for p in together.advance()} for _ in range(2)]
     for row in rows:
-        alone = trainer.cohort(trainer.structure(SMALL))
+        alone = trainer.cohort(trainer.structure(shared))
         alone.admit([row])
         assert [alone.advance()[0].metrics for _ in range(2)] == [f[row.key] for f in found]
         for name, tensor in alone.save(row.key).items():

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from plain_perceptron import MODULES, fused_curve, plain_curve
+from plain_perceptron import MODULES, fused_curve, plain_curve, tensors_of
 
 from trials.contract import Row
 from trials.data import DataError
@@ -38,6 +38,31 @@ CASES = {
     "full bucket": {"units": 32, "activation": "sigmoid"},
     "batches of seven": {"batch_size": 7},
     "one batch": {"batch_size": 64},
+    "dropconnect": {"dropconnect": 0.3},
+    "dropconnect with penalties": {"dropconnect": 0.3, "l1": 0.01, "l2": 0.1, "dropout": 0.2},
+    "dropconnect of softplus units": {"dropconnect": 0.5, "activation": "softplus"},
+    "batch norm": {"normalization": "batch"},
+    "batch norm of softplus units": {"normalization": "batch", "activation": "softplus"},
+    "batch norm, batches of seven": {
+        **{"normalization": "batch", "batch_size": 7, "optimizer": "sgd", "momentum": 0.5},
+        **{"l1": 0.01, "l2": 0.1, "dropout": 0.2, "layers": 3},
+    },
+    "layer norm": {"normalization": "layer"},
+    "layer norm of softplus units": {
+        **{"normalization": "layer", "activation": "softplus", "layers": 1},
+        **{"l2": 0.1, "dropout": 0.2, "optimizer": "adamw"},
+    },
+    "layer norm of a full bucket": {"normalization": "layer", "units": 32},
+    "norm without hidden layers": {"normalization": "batch", "layers": 0},
+    "sparse sigmoid units": {"activation": "sigmoid", "sparsity_weight": 0.1, "sparsity": 0.1},
+    "sparse softplus units": {"activation": "softplus", "sparsity_weight": 0.01, "batch_size": 7},
+    "sparse units under dropout": {"sparsity_weight": 0.05, "dropout": 0.3, "layers": 1},
+    "max norm": {"max_norm": 0.8},
+    "max norm under momentum": {"max_norm": 0.5, "optimizer": "sgd", "momentum": 0.9},
+    "plateau": {"schedule": "plateau", "schedule_patience": 0, "schedule_factor": 0.3},
+    "plateau after a while": {"schedule": "plateau", "schedule_patience": 1, "learning_rate": 0.5},
+    "steps by half": {"schedule": "step", "schedule_factor": 0.5},
+    "exponential to a quarter": {"schedule": "exponential", "schedule_factor": 0.5},
 }
 CASES |= {f"activation {name}": {"activation": name} for name in MODULES}
 CASES |= {f"optimizer {name}": {"optimizer": name} for name in FAMILIES}
@@ -52,8 +77,8 @@ def test_classification_equals_plain_torch(classes_data, changes):
     expected, network = plain_curve(classes_data, params, weights, Row(0, params, SEED, 5))
     assert curve == pytest.approx(expected, rel=1e-9)
     trained = MLP(classes_data, dtype=torch.float64).weights(state, params)
-    assert trained.keys() == network.state_dict().keys()
-    for name, tensor in network.state_dict().items():
+    assert trained.keys() == tensors_of(network).keys()
+    for name, tensor in tensors_of(network).items():
         torch.testing.assert_close(trained[name], tensor, rtol=1e-7, atol=1e-9)
 
 
@@ -66,7 +91,7 @@ def test_regression_equals_plain_torch_in_units_of_the_target(numbers_data, chan
     variance = float(numbers_data.train.y.astype(np.float64).var())
     assert curve == pytest.approx([loss * variance for loss in expected], rel=1e-9)
     trainer = MLP(numbers_data, dtype=torch.float64)
-    assert trainer.test(state, params)["rmse"] == pytest.approx(
+    assert trainer.test(state, params)["test_rmse"] == pytest.approx(
         trainer.test(state, params)["test_loss"] ** 0.5
     )
 
@@ -87,10 +112,11 @@ def test_further_figures(classes_data):
     progress = [cohort.advance()[0] for _ in range(20)]
     assert [p.epoch for p in progress] == list(range(1, 21))
     assert progress[-1].metrics["train_loss"] < progress[0].metrics["train_loss"]
-    assert progress[-1].metrics["accuracy"] * 21 == pytest.approx(
-        round(progress[-1].metrics["accuracy"] * 21)
+    assert progress[-1].metrics["validation_accuracy"] * 21 == pytest.approx(
+        round(progress[-1].metrics["validation_accuracy"] * 21)
     )
-    assert set(trainer.test(cohort.save(0), SMALL)) == {"test_loss", "accuracy"}
+    figures = {"test_loss", "test_accuracy", "test_macro_f1", "test_auroc"}
+    assert set(trainer.test(cohort.save(0), SMALL)) == figures
 
 
 def test_divergence_stays_in_its_row(classes_data):

@@ -4,16 +4,16 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from plain_perceptron import MODULES, fused_curve, fused_curves, plain_curve
+from plain_perceptron import MODULES, fused_curve, fused_curves, plain_curve, tensors_of
 
 from trials.contract import Row
 from trials.networks.mlp import MLP
 from trials.stacked.initializers import INITIALIZERS
+from trials.stacked.normalization import NORMALIZATIONS
 from trials.stacked.optimizers import FAMILIES
 from trials.stacked.schedules import SCHEDULES
 
 EPOCHS = 3
-SCHEDULES_OF_FEW_EPOCHS = [name for name in SCHEDULES if name != "plateau"]
 RATES = {"sgd": 0.02, "adagrad": 0.02, "rmsprop": 0.002, "adam": 0.005, "adamw": 0.005}
 MIXED = settings(
     max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
@@ -35,7 +35,11 @@ def mixes(draw):
         "l1": draw(st.sampled_from([0.0, 0.001])),
         "l2": draw(st.sampled_from([0.0, 0.01])),
         "label_smoothing": draw(st.sampled_from([0.0, 0.1])),
-        "schedule": draw(st.sampled_from(SCHEDULES_OF_FEW_EPOCHS)),
+        "schedule": draw(st.sampled_from([*SCHEDULES, "plateau"])),
+        "schedule_patience": draw(st.integers(0, 1)),
+        "sparsity_weight": draw(st.sampled_from([0.0, 0.01])),
+        "dropconnect": draw(st.sampled_from([0.0, 0.3])),
+        "max_norm": draw(st.sampled_from([0.0, 0.5])),
         "initializer": draw(st.sampled_from(list(INITIALIZERS))),
         "initial_scale": draw(st.sampled_from([0.5, 1.0])),
     }
@@ -46,12 +50,16 @@ def mixes(draw):
     return params
 
 
-def rows_of(mix):
+def rows_of(mix, **shared):
     """Rows with these axes."""
-    return [Row(key, params, 100 + key, EPOCHS) for key, params in enumerate(mix)]
+    return [Row(key, params | shared, 100 + key, EPOCHS) for key, params in enumerate(mix)]
 
 
-MIX = st.lists(mixes(), min_size=2, max_size=7).map(rows_of)
+MIX = st.builds(
+    rows_of,
+    st.lists(mixes(), min_size=2, max_size=7),
+    normalization=st.sampled_from(NORMALIZATIONS),
+)
 
 
 @MIXED
@@ -64,7 +72,7 @@ def test_each_row_of_a_mix_equals_plain_torch(classes_data, rows):
         expected, network = plain_curve(classes_data, row.params, weights[row.key], row)
         assert curves[row.key] == pytest.approx(expected, rel=1e-9, abs=1e-9)
         trained = trainer.weights(states[row.key], row.params)
-        for name, tensor in network.state_dict().items():
+        for name, tensor in tensors_of(network).items():
             torch.testing.assert_close(trained[name], tensor, rtol=1e-7, atol=1e-9)
 
 

@@ -7,7 +7,9 @@ import torch
 from torch.nn import init
 
 from search_spaces.deep_networks import CHOICES
+from trials.stacked.drawing import draw
 from trials.stacked.initializers import INITIALIZERS, draw_weight
+from trials.stacked.layout import Layout, Part
 from trials.stacked.noise import generator
 
 BOUND = 1 / math.sqrt(300)
@@ -34,6 +36,16 @@ def test_weights_equal_those_of_torch(name, n_out):
     """The same generator gives the weights of torch.nn.init, whichever side is longer."""
     ours = draw_weight(name, 300, n_out, generator(1, "weights"))
     theirs = torch.empty(n_out, 300, dtype=torch.float64)
+    REFERENCES[name](theirs, generator(1, "weights"))
+    torch.testing.assert_close(ours, theirs, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", ["xavier_uniform", "xavier_normal", "he_uniform", "orthogonal"])
+def test_convolutions_equal_those_of_torch(name):
+    """Windows of 3 x 3 count in both fans, as torch counts them."""
+    part = Part("0.weight", (8, 5, 3, 3))
+    ours = draw(Layout((part,)), name, generator(1, "weights"), torch.float64)["0.weight"]
+    theirs = torch.empty(8, 5, 3, 3, dtype=torch.float64)
     REFERENCES[name](theirs, generator(1, "weights"))
     torch.testing.assert_close(ours, theirs, rtol=1e-12, atol=1e-12)
 

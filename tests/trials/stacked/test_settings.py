@@ -4,6 +4,8 @@ import dataclasses
 
 import pytest
 
+from search_spaces.deep_networks import CHOICES
+from trials.networks.mlp import DOMAIN
 from trials.stacked.settings import SUPERVISED_AXES, SupervisedSettings, settings_of
 
 
@@ -18,6 +20,12 @@ def test_names_are_checked_and_defaults_filled_in():
 def test_every_setting_is_an_axis():
     """What a trial may set and what a space may vary are the same."""
     assert {field.name for field in dataclasses.fields(SupervisedSettings)} == set(SUPERVISED_AXES)
+
+
+def test_words_are_those_of_the_spaces():
+    """Every legal value of an axis of words is one that the perceptron can take, in this order."""
+    for axis in ("optimizer", "activation", "initializer", "schedule", "normalization"):
+        assert DOMAIN[axis].values() == CHOICES[axis]
 
 
 @pytest.mark.parametrize(("optimizer", "decay"), [("adamw", 0.1), ("adam", 0.0), ("sgd", 0.0)])

@@ -47,5 +47,5 @@ def test_figures_are_in_units_of_the_target(numbers_data):
     figures = task.figures(part, part.targets[:, :1].square().sum(1)[None], torch.zeros(1, 1))
     variance = float(np.asarray(numbers_data.train.y, dtype=np.float64).var())
     assert float(figures["validation_loss"]) == pytest.approx(variance)
-    assert float(figures["rmse"]) == pytest.approx(variance**0.5)
-    assert float(figures["r2"]) == pytest.approx(0.0, abs=1e-12)
+    assert float(figures["validation_rmse"]) == pytest.approx(variance**0.5)
+    assert float(figures["validation_r2"]) == pytest.approx(0.0, abs=1e-12)

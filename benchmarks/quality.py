@@ -1,0 +1,325 @@
+"""Tunes each task within a budget and prints our test figure beside the reference and the aim.
+
+Run `python benchmarks/quality.py [TASK ...] [--seeds N] [--trials N] [--seconds S] [--inline]`.
+Without names it runs those of `QUICK`. Each seed is a study of its own: it draws the split, the
+trials and their weights. The study looks at the test part once, for its best trial; the figure is
+the median over seeds, with the lowest and the highest. Files of real data are found through the
+environment variable TUNER_DATA; tasks that need them are skipped where it is not set.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+
+import tuner
+from trials.data import Dataset, load
+from trials.data.synthetic import INTERCEPT, SLOPE
+
+Figure = Callable[[tuner.Study, Dataset], float]
+
+
+def on_test(name: str, unit: float = 1.0) -> Figure:
+    """The test figure of that name, in `unit`."""
+    return lambda study, _data: study.test[name] / unit
+
+
+def line_error(study: tuner.Study, data: Dataset) -> float:
+    """The larger relative error of the best trial's slope and intercept."""
+    from safetensors.torch import load_file
+
+    from trials.networks.linear import Linear
+
+    with tempfile.TemporaryDirectory() as folder:
+        (saved,) = study.save_best(Path(folder, "best"))
+        weights = load_file(saved.folder / "weights.safetensors")
+    slopes, intercepts = Linear(data).coefficients(weights, saved.params)
+    return max(abs(float(slopes) / SLOPE - 1), abs(float(intercepts) / INTERCEPT - 1))
+
+
+def over_ridge(study: tuner.Study, data: Dataset) -> float:
+    """R2 on the test part, less that of the ridge that is best on the validation part."""
+    from sklearn.linear_model import Ridge
+
+    ridges = [Ridge(alpha).fit(data.train.x, data.train.y) for alpha in np.logspace(-4, 1, 30)]
+    best = max(ridges, key=lambda ridge: ridge.score(data.validation.x, data.validation.y))
+    return study.test["test_r2"] - float(best.score(data.test.x, data.test.y))
+
+
+def over_components(study: tuner.Study, data: Dataset) -> float:
+    """Squared error of the best code on the test part over that of as many principal components."""
+    from sklearn.decomposition import PCA
+
+    x, unseen = (part.x.reshape(len(part), -1) for part in (data.train, data.test))
+    components = PCA(study.best_trial.params["code"], svd_solver="full").fit(x)
+    restored = components.inverse_transform(components.transform(unseen))
+    return study.test["test_loss"] / float(np.square(unseen - restored).mean())
+
+
+@dataclass(frozen=True)
+class Goal:
+    """What a tuned trial should reach.
+
+    Attributes:
+        name: Of the figure.
+        figure: From a study and its data to it.
+        aim: At least this, or at most where `is_low`.
+        reference: What others reach, in words.
+        is_low: Lower is better.
+    """
+
+    name: str
+    figure: Figure
+    aim: float
+    reference: str
+    is_low: bool = False
+
+    def line(self, figures: Sequence[float], budget: str) -> str:
+        """The median of `figures` with its range, the aim, the verdict, budget and reference."""
+        middle = median(figures)
+        ours = f"{middle:.4g} ({min(figures):.4g} to {max(figures):.4g})"
+        short = middle - self.aim if self.is_low else self.aim - middle
+        verdict = "reached" if short <= 0 else f"missed by {short:.3g}"
+        aim = f"{'<=' if self.is_low else '>='} {self.aim:<6g}"
+        return f"{self.name:18} {ours:28} {aim} {verdict:18} {budget}  {self.reference}"
+
+
+@dataclass(frozen=True)
+class Task:
+    """Something to learn within a budget.
+
+    Attributes:
+        trainer: Its name.
+        data: As in a spec; a path below TUNER_DATA where `needs_files`.
+        trials: Of one study, those that are pruned included.
+        goals: What its best trial should reach.
+        epochs: Most of one trial; None for the trainer's own.
+        space: Axes that are fixed or replaced.
+        spec: Further keys of the spec.
+        needs_files: The data are files of TUNER_DATA.
+    """
+
+    trainer: str
+    data: str | Mapping[str, str]
+    trials: int
+    goals: tuple[Goal, ...]
+    epochs: int | None = None
+    space: Mapping[str, Any] = field(default_factory=dict)
+    spec: Mapping[str, Any] = field(default_factory=dict)
+    needs_files: bool = False
+
+
+def accuracy(aim: float, reference: str) -> tuple[Goal]:
+    """A share of right answers on the test part."""
+    return (Goal("accuracy", on_test("test_accuracy"), aim, reference),)
+
+
+def modes(n: int, share: float, references: tuple[str, str]) -> tuple[Goal, Goal]:
+    """Modes that are captured, and samples near one."""
+    return (
+        Goal("modes", on_test("modes"), n, references[0]),
+        Goal("high quality", on_test("high_quality"), share, references[1]),
+    )
+
+
+MNIST = {"idx": "mnist"}
+WIDE = {"units": {"type": "int", "low": 64, "high": 256, "log": True}}
+FEW_LABELS = {"n_labels": 500}
+FEW_SLOTS = {"slots": 8}
+"""Where one epoch of one trial takes a second, many at once would all be incomplete in the end."""
+
+TASKS: dict[str, Task] = {
+    "breast_cancer": Task(
+        "mlp", "breast_cancer", 300, accuracy(0.97, "MLP 0.97-0.98 scaled, 0.916 unscaled")
+    ),
+    "digits-mlp": Task("mlp", "digits", 150, accuracy(0.975, "MLP about 0.98"), epochs=30),
+    "digits-cnn": Task("cnn", "digits", 60, accuracy(0.985, "RBF-SVC about 0.99")),
+    "mnist-mlp": Task(
+        "mlp",
+        MNIST,
+        32,
+        accuracy(0.955, "about 0.95-0.96"),
+        epochs=10,
+        space=WIDE,
+        spec=FEW_SLOTS,
+        needs_files=True,
+    ),
+    "mnist-cnn": Task(
+        "cnn",
+        MNIST,
+        24,
+        accuracy(0.98, "0.975-0.985"),
+        epochs=10,
+        space={"layers": 2, "kernel_size": 5, "pooling": "max"},
+        spec=FEW_SLOTS,
+        needs_files=True,
+    ),
+    "houses": Task(
+        "mlp",
+        {"file": "california-housing.csv", "target": "median_house_value"},
+        32,
+        (Goal("RMSE", on_test("test_rmse", 1e5), 0.52, "MLP 0.4986, XGBoost 0.4334", is_low=True),),
+        epochs=20,
+        space=WIDE,
+        spec=FEW_SLOTS,
+        needs_files=True,
+    ),
+    "diabetes": Task(
+        "linear", "diabetes", 100, (Goal("R2 over ridge", over_ridge, 0.0, "ridge 0"),), epochs=40
+    ),
+    "noisy_line": Task(
+        "linear",
+        "noisy_line",
+        60,
+        (Goal("error of the line", line_error, 0.02, "the true line 0", is_low=True),),
+    ),
+    "airline": Task(
+        "rnn",
+        "airline",
+        60,
+        (Goal("RMSE", on_test("test_rmse"), 15.6, "LSTM 47.5, persistence 48.7", is_low=True),),
+        epochs=40,
+        space={"cell": "lstm", "log": True, "difference": True, "seasonal_lag": 12},
+    ),
+    "expressions": Task("recursive", "expressions", 30, accuracy(0.95, "the rule 1")),
+    "digits-autoencoder": Task(
+        "autoencoder",
+        "digits",
+        60,
+        (Goal("error over PCA", over_components, 1.0, "PCA 1", is_low=True),),
+        epochs=60,
+        space={"kind": "plain", "code": 16},
+    ),
+    "mnist-vae": Task(
+        "autoencoder",
+        MNIST,
+        16,
+        (Goal("ELBO", on_test("test_elbo"), -110.0, "-90.9 (60,000 images)"),),
+        epochs=40,
+        space={"kind": "vae", "likelihood": "bernoulli", "binarize": "threshold"},
+        spec=FEW_SLOTS | {"objectives": ["validation_elbo"]},
+        needs_files=True,
+    ),
+    "mnist-dbn-500": Task(
+        "dbn",
+        MNIST,
+        24,
+        accuracy(0.0, "to beat mnist-plain-500"),
+        space=FEW_LABELS,
+        spec=FEW_SLOTS,
+        needs_files=True,
+    ),
+    "mnist-plain-500": Task(
+        "dbn",
+        MNIST,
+        24,
+        accuracy(0.0, "the same without pretraining"),
+        space=FEW_LABELS | {"pretraining": "none"},
+        spec=FEW_SLOTS,
+        needs_files=True,
+    ),
+    "ring": Task(
+        "gan",
+        "ring",
+        60,
+        modes(8, 0.95, ("GAN 6.3, PacGAN2 7.9", "GAN 0.98, PacGAN2 0.96")),
+        epochs=40,
+    ),
+    "grid": Task(
+        "gan",
+        "grid",
+        60,
+        modes(25, 0.93, ("GAN 17.3, PacGAN4 24.8", "GAN 0.95, PacGAN4 0.94")),
+        epochs=40,
+    ),
+}
+"""Name on the command line -> the task."""
+
+QUICK = ("breast_cancer", "digits-mlp", "diabetes", "noisy_line", "airline", "expressions")
+
+
+def source(task: Task) -> Any:
+    """The task's data as a spec has them, with absolute paths; None where they are not at hand."""
+    if isinstance(task.data, str) or not task.needs_files:
+        return task.data
+    folder = os.environ.get("TUNER_DATA")
+    if not folder:
+        return None
+    return {
+        key: str(Path(folder, value).absolute()) if key in ("idx", "file") else value
+        for key, value in task.data.items()
+    }
+
+
+def studies(task: Task, data: Any, options: argparse.Namespace, storage: str) -> Iterator[Any]:
+    """A finished study of the task for each seed."""
+    keys: dict[str, Any] = dict(task.spec)
+    if task.epochs is not None:
+        keys["epochs"] = task.epochs
+    for seed in range(options.first_seed, options.first_seed + options.seeds):
+        yield tuner.launch(
+            task.trainer,
+            data=data,
+            space=dict(task.space),
+            trials=options.trials or task.trials,
+            seed=seed,
+            time_limit_s=options.seconds,
+            storage=storage,
+            inline=options.inline,
+            **keys,
+        )
+
+
+def run(name: str, options: argparse.Namespace, storage: str) -> None:
+    """Prints a line for each goal of a task."""
+    task = TASKS[name]
+    data = source(task)
+    if data is None:
+        print(f"{name:19} skipped: TUNER_DATA is not set", flush=True)
+        return
+    found: list[list[float]] = [[] for _ in task.goals]
+    start = time.perf_counter()
+    for study in studies(task, data, options, storage):
+        if not study.test:
+            print(f"{name:19} {study.name}: no trial was complete in time", flush=True)
+            continue
+        split = load(data, seed=study.spec.split_seed)
+        for figures, goal in zip(found, task.goals, strict=True):
+            figures.append(goal.figure(study, split))
+    seconds = (time.perf_counter() - start) / options.seeds
+    for figures, goal in zip(found, task.goals, strict=True):
+        if figures:
+            budget = f"{options.trials or task.trials:4} trials {seconds:5.0f} s"
+            print(f"{name:19} {goal.line(figures, budget)}", flush=True)
+
+
+def main() -> None:
+    """Prints the table."""
+    parser = argparse.ArgumentParser(description="Tunes tasks and compares them with references.")
+    parser.add_argument("tasks", nargs="*", help=f"of {', '.join(TASKS)}", metavar="TASK")
+    parser.add_argument("--trials", type=int, help="in place of each task's own number")
+    parser.add_argument("--seeds", type=int, default=5, help="studies of each task")
+    parser.add_argument("--first-seed", type=int, default=0)
+    parser.add_argument("--seconds", type=float, default=300.0, help="most of one study")
+    parser.add_argument("--inline", action="store_true", help="in one process, without Ray")
+    options = parser.parse_args()
+    tasks = options.tasks or QUICK
+    unknown = sorted(set(tasks) - TASKS.keys())
+    if unknown:
+        parser.error(f"unknown tasks {', '.join(unknown)}; there are {', '.join(TASKS)}")
+    with tempfile.TemporaryDirectory() as folder:
+        for number, name in enumerate(tasks):
+            run(name, options, f"sqlite:///{folder}/{number}.db")
+
+
+if __name__ == "__main__":
+    main()

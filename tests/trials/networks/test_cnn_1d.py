@@ -1,0 +1,117 @@
+"""The convolutional network in one dimension: a row against torch.nn and torch.optim."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from trials.contract import Row
+from trials.data import Dataset, Part, load
+from trials.data.scaling import fit_scaling
+from trials.networks.cnn_1d import CNN1D
+from trials.stacked.noise import data_order
+
+SMALL = {"channels": 3, "units": 5, "batch_size": 16, "learning_rate": 0.01}
+SEED, EPOCHS = 11, 2
+POOLINGS = {"max": nn.MaxPool1d, "average": nn.AvgPool1d}
+
+
+def sequences_data(n_steps=7):
+    """90 noisy sequences of 3 features in three classes."""
+    rng = np.random.default_rng(4)
+    y = rng.integers(0, 3, 90)
+    x = (rng.normal(size=(90, n_steps, 3)) + y[:, None, None]).astype(np.float32)
+    cuts = (slice(0, 53), slice(53, 74), slice(74, 90))
+    train, validation, test = (Part(x[cut], y[cut]) for cut in cuts)
+    return Dataset(
+        name="small sequences",
+        kind="sequences",
+        task="classification",
+        train=train,
+        validation=validation,
+        test=test,
+        feature_names=(),
+        classes=("a", "b", "c"),
+        target_name="",
+        fingerprint="",
+    )
+
+
+def plain_network(data, params):
+    """The equivalent Sequential over (B, F, T)."""
+    (n_steps, n_in), kernel = data.shape, params.get("kernel_size", 3)
+    modules, pooling = [], params.get("pooling", "max")
+    for _ in range(params.get("layers", 1)):
+        modules += [nn.Conv1d(n_in, params["channels"], kernel, padding=kernel // 2), nn.ReLU()]
+        is_pooled = n_steps > 1 and pooling != "none"
+        modules.append(POOLINGS[pooling](2) if is_pooled else nn.Identity())
+        n_in, n_steps = params["channels"], n_steps // 2 if is_pooled else n_steps
+    units = params["units"]
+    modules += [nn.Flatten(), nn.Linear(n_in * n_steps, units), nn.ReLU(), nn.Identity()]
+    return nn.Sequential(*modules, nn.Linear(units, data.n_classes)).double()
+
+
+def plain_curve(data, params, weights):
+    """Validation losses of plain training in the row's order."""
+    network = plain_network(data, params)
+    network.load_state_dict(weights)
+    optimizer = torch.optim.Adam(network.parameters(), lr=params["learning_rate"])
+    measure, scaling = nn.CrossEntropyLoss(), fit_scaling("standardize", data.train.x)
+    x, x_validation = (
+        torch.tensor(scaling.apply(part.x)).double().mT for part in (data.train, data.validation)
+    )
+    y, y_validation = (torch.tensor(part.y) for part in (data.train, data.validation))
+    curve = []
+    for epoch in range(EPOCHS):
+        for points in data_order(SEED, epoch, len(x)).split(params["batch_size"]):
+            optimizer.zero_grad()
+            measure(network(x[points]), y[points]).backward()
+            optimizer.step()
+        with torch.no_grad():
+            curve.append(float(measure(network(x_validation), y_validation)))
+    return curve, network
+
+
+CASES = {
+    "max": {},
+    "average": {"pooling": "average"},
+    "two blocks of kernel 5": {"layers": 2, "kernel_size": 5},
+    "blocks that cannot be pooled": {"layers": 4},
+    "no pooling": {"pooling": "none", "layers": 2},
+    "full bucket": {"channels": 16, "units": 16, "batch_size": 7},
+}
+
+
+@pytest.mark.parametrize("changes", CASES.values(), ids=CASES)
+def test_classification_equals_plain_torch(changes):
+    """In company, a row does what torch.nn and torch.optim do, to 1e-9."""
+    data, params = sequences_data(), SMALL | changes
+    trainer = CNN1D(data, dtype=torch.float64)
+    cohort = trainer.cohort(trainer.structure(params))
+    others = [{"channels": 9, "learning_rate": 0.1}, {"dropout": 0.2, "optimizer": "sgd"}]
+    rows = [Row(k, params | other, k, EPOCHS) for k, other in enumerate(others, 1)]
+    cohort.admit([Row(0, params, SEED, EPOCHS), *rows])
+    weights = trainer.weights(cohort.save(0), params)
+    curve = []
+    for _ in range(EPOCHS):
+        (own,) = (p for p in cohort.advance() if p.key == 0)
+        curve.append(own.metrics["validation_loss"])
+    expected, network = plain_curve(data, params, weights)
+    assert curve == pytest.approx(expected, rel=1e-9)
+    trained = trainer.weights(cohort.save(0), params)
+    assert list(trained) == list(network.state_dict())
+    for name, tensor in network.state_dict().items():
+        torch.testing.assert_close(trained[name], tensor, rtol=1e-7, atol=1e-9)
+
+
+def test_a_series_is_learnt():
+    """On airline passengers, a few epochs beat the mean of the training part by far."""
+    trainer = CNN1D(load("airline"))
+    params = SMALL | {"log": True, "difference": True, "seasonal_lag": 12, "window": 6}
+    cohort = trainer.cohort(trainer.structure(params))
+    cohort.admit([Row(0, params, 1, 3)])
+    (figures,) = [[p.metrics for p in cohort.advance()] for _ in range(3)][-1]
+    assert all(math.isfinite(figure) for figure in figures.values())
+    assert figures["validation_r2"] > 0.8

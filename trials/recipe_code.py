@@ -1,0 +1,164 @@
+"""What recipes are written with: the parts of code that stand on their own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from trials.data import Dataset
+    from trials.stacked.settings import SupervisedSettings
+
+WEIGHTS_FILE = "weights.safetensors"
+SCALING_FILE = "scaling.safetensors"
+
+MODULES: dict[str, str] = {
+    "linear": "Identity()",
+    "sigmoid": "Sigmoid()",
+    "tanh": "Tanh()",
+    "hard_tanh": "Hardtanh()",
+    "relu": "ReLU()",
+    "leaky_relu": "LeakyReLU(0.01)",
+    "elu": "ELU()",
+    "selu": "SELU()",
+    "softplus": "Softplus()",
+}
+"""Activation in a space -> the module of torch.nn that computes it."""
+
+BEGINNING = """\
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file
+
+folder = Path(".")  # where this file is
+"""
+
+LOADING = f"""\
+model.load_state_dict(load_file(folder / "{WEIGHTS_FILE}"))
+model.eval()
+scaling = load_file(folder / "{SCALING_FILE}")
+"""
+
+_WHITENING = """\
+    scaled = scaled @ scaling["input_matrix"].double()
+"""
+
+_NORMING = """\
+    norms = scaled.norm(dim=1, keepdim=True)
+    scaled = scaled / norms.where(norms > 0, 1.0)
+"""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Code for a trial's weights.
+
+    Attributes:
+        code: Python that needs torch and safetensors alone; it defines `model` and a function
+            that takes or gives data in their own units.
+        scaling: Tensors that the code reads from `SCALING_FILE`.
+    """
+
+    code: str
+    scaling: dict[str, Tensor]
+
+
+def predicting(data: Dataset, settings: SupervisedSettings, network: str, point: str) -> Recipe:
+    """The recipe of a network that predicts the target.
+
+    Args:
+        data: What it trained on.
+        settings: Of the trial.
+        network: The code that makes it.
+        point: The shape of an input, as text.
+    """
+    import torch
+
+    from trials.data.scaling import fit_scaling
+    from trials.stacked.supervised import Task
+
+    shift_scale = fit_scaling(settings.input_scaling, data.train.x)
+    scaling = {
+        "input_shift": torch.as_tensor(shift_scale.shift).flatten().contiguous(),
+        "input_scale": torch.as_tensor(shift_scale.scale).flatten().contiguous(),
+    }
+    further = ""
+    if shift_scale.matrix is not None:
+        scaling["input_matrix"] = torch.as_tensor(shift_scale.matrix)
+        further = _WHITENING
+    elif shift_scale.is_unit:
+        further = _NORMING
+    if data.task == "classification":
+        says = f"Probability of each class, shape (N, {data.n_classes})"
+        result = "outputs.softmax(1)"
+    else:
+        task = Task(data, torch.device("cpu"), torch.float32)
+        scaling["target_shift"] = torch.tensor(task.shift, dtype=torch.float64)
+        scaling["target_scale"] = torch.tensor(task.scale, dtype=torch.float64)
+        says = "The predicted number of each input, shape (N,)"
+        result = 'outputs[:, 0].double() * scaling["target_scale"] + scaling["target_shift"]'
+    code = f'''{BEGINNING}model = {network}
+{LOADING}
+
+def predict(x):
+    """{says}, for inputs as they are in the data, (N, {point})."""
+    scaled = (x.double().flatten(1) - scaling["input_shift"]) / scaling["input_scale"]
+{further}    with torch.inference_mode():
+        outputs = model(scaled.float().view(x.shape))
+        return {result}
+'''
+    return Recipe(code, scaling)
+
+
+def normalization_code(kind: str, n: int, *, is_image: bool = False) -> list[str]:
+    """The module that normalises `n` units or channels, or none."""
+    if kind == "batch":
+        return [f"BatchNorm{2 if is_image else 1}d({n})"]
+    if kind == "layer":
+        return [f"GroupNorm(1, {n})" if is_image else f"LayerNorm({n})"]
+    return []
+
+
+def sequential_code(
+    weights: Mapping[str, Tensor],
+    prefix: str,
+    activation: str,
+    dropout: float,
+    indent: int = 0,
+    normalization: str = "none",
+) -> str:
+    """Code of the Sequential whose linear layers have the weights that begin with `prefix`."""
+    layers = dict(_linear_layers(weights, prefix))
+    last = max(layers)
+    lines = []
+    for place in range(last + 1):
+        if place in layers:
+            n_in, n_out = layers[place]
+            lines.append(f"Linear({n_in}, {n_out})")
+            if place < last:
+                lines += [*normalization_code(normalization, n_out), MODULES[activation]]
+        elif place == len(lines):
+            lines.append(f"Dropout({dropout!r})")
+    return module_code(lines, indent)
+
+
+def module_code(lines: Sequence[str], indent: int = 0) -> str:
+    """Code of the Sequential of these modules."""
+    spaces = " " * indent
+    inner = "\n".join(f"{spaces}    torch.nn.{line}," for line in lines)
+    return f"torch.nn.Sequential(\n{inner}\n{spaces})"
+
+
+def _linear_layers(
+    weights: Mapping[str, Tensor], prefix: str
+) -> Iterator[tuple[int, tuple[int, int]]]:
+    """Place in the Sequential, inputs and outputs of each linear layer."""
+    for name, tensor in weights.items():
+        place, _, kind = name.removeprefix(prefix).partition(".")
+        if name.startswith(prefix) and kind == "weight" and tensor.ndim > 1:
+            n_out, n_in = tensor.shape
+            yield int(place), (n_in, n_out)

@@ -1,0 +1,1 @@
+"""Perceptrons whose layers learn without answers first, one after the other."""

@@ -1,0 +1,102 @@
+"""K recursive networks over binary trees, level by level from the leaves to the root."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from trials.stacked.activations import ACTIVATIONS, LEAK
+from trials.stacked.layout import Part, linear
+from trials.stacked.runs import runs
+
+_FUNCTIONS = {
+    "linear": lambda x: x,
+    "sigmoid": torch.sigmoid,
+    "tanh": torch.tanh,
+    "hard_tanh": functional.hardtanh,
+    "relu": torch.relu,
+    "leaky_relu": lambda x: functional.leaky_relu(x, LEAK),
+    "elu": functional.elu,
+    "selu": torch.selu,
+    "softplus": functional.softplus,
+}
+
+
+def tree_parts(n_symbols: int, units: int, n_outputs: int, padding: float) -> Sequence[Part]:
+    """The tensors of one network, by the names of the modules in `TreeFunction`.
+
+    Args:
+        n_symbols: V, the one that stands for no node included.
+        units: H.
+        n_outputs: C.
+        padding: Bias of padded outputs.
+    """
+    return (
+        Part("symbols.weight", (n_symbols, units)),
+        Part("pair.weight", (units, 2, units), joined=(1, 2)),
+        *linear("output", units, n_outputs, padding),
+    )
+
+
+class TreeFunction:
+    """What the networks compute; an `autograd.Function`.
+
+    A node's vector is act(pair(left, right) + symbols[its symbol]), where `symbols` is an
+    Embedding and `pair` a Linear(2 H, H) without bias; what is not there is a vector of
+    zeros. The outputs are a Linear of the root's vector.
+
+    Args:
+        n_places: Of a tree, 2**levels - 1.
+        n_symbols: V, padded.
+        activations: Name of each row's activation, equal ones side by side.
+        real: One for real and zero for padded units, shape (K, 1, H); None for all ones.
+
+    Source: Socher et al., ICML (2011).
+    """
+
+    def __init__(
+        self, n_places: int, n_symbols: int, activations: Sequence[str], real: Tensor | None
+    ) -> None:
+        self._n_levels = (n_places + 1).bit_length() - 1
+        self._n_symbols, self._runs, self._real = n_symbols, runs(activations), real
+        self._moves_zero = any(ACTIVATIONS[name].moves_zero for name in activations)
+
+    def __call__(
+        self,
+        tensors: Mapping[str, Tensor],
+        x: Tensor,
+        masks: Sequence[Tensor] | None,
+        is_training: bool,
+    ) -> Tensor:
+        """Outputs, shape (K, B, C), for trees `x`, shape (K, B, places and padding)."""
+        n_rows, n_batch = x.shape[:2]
+        # the lowest nodes are leaves, and leaves of one symbol are all alike
+        leaves = self._activated(tensors["symbols.weight"])
+        nodes = torch.bmm(self._kinds(x, self._n_levels - 1), leaves)
+        for level in reversed(range(self._n_levels - 1)):
+            kinds = self._kinds(x, level)
+            pairs = nodes.view(n_rows, kinds.shape[1], -1)
+            sums = torch.bmm(kinds, tensors["symbols.weight"])
+            sums = torch.baddbmm(sums, pairs, tensors["pair.weight"].transpose(1, 2))
+            nodes = self._activated(sums)
+            if self._moves_zero:
+                nodes = nodes * kinds.sum(2, keepdim=True)
+        root = nodes if masks is None else nodes * masks[0]
+        bias = tensors["output.bias"].unsqueeze(1).expand(n_rows, n_batch, -1)
+        return torch.baddbmm(bias, root, tensors["output.weight"].transpose(1, 2))
+
+    def _kinds(self, x: Tensor, level: int) -> Tensor:
+        """One-hot symbols of a level's places, (K, B n, V); zeros where there is no node."""
+        places = x[:, :, 2**level - 1 : 2 ** (level + 1) - 1].reshape(len(x), -1, 1)
+        symbols = torch.arange(self._n_symbols, dtype=x.dtype, device=x.device)
+        symbols[0] = -1.0
+        return (places == symbols).to(x.dtype)
+
+    def _activated(self, sums: Tensor) -> Tensor:
+        """Vectors of nodes, or of symbols, for sums of shape (K, n, H)."""
+        parts = [_FUNCTIONS[name](sums[rows]) for name, rows in self._runs]
+        vectors = parts[0] if len(parts) == 1 else torch.cat(parts)
+        return vectors if self._real is None else vectors * self._real

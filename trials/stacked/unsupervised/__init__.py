@@ -1,0 +1,1 @@
+"""Rows of networks that learn from points without answers."""

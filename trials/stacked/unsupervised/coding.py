@@ -1,0 +1,354 @@
+"""The epoch of stacked autoencoders: an encoder, a code, perhaps drawn, and a decoder."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from trials.contract import Row
+from trials.stacked.activations import ACTIVATIONS, spans
+from trials.stacked.batches import Order, pieces
+from trials.stacked.cohort import Vectors, by_row
+from trials.stacked.dropout import Dropout, padding_masks
+from trials.stacked.layout import Layout
+from trials.stacked.network import Site
+from trials.stacked.noise import generator, normal_tape
+from trials.stacked.perceptron import Perceptron
+from trials.stacked.runs import runs
+from trials.stacked.unsupervised.descent import Descent, column
+from trials.stacked.unsupervised.likelihoods import LIKELIHOODS, Likelihood
+from trials.stacked.unsupervised.noise import Corruption, Spoiling
+from trials.stacked.unsupervised.points import N_SHOWN, UNIT, Points, Source, View
+from trials.stacked.unsupervised.settings import DescentSettings
+from trials.stacked.workspace import Workspace
+
+_MOST_EVALUATED = 2**18
+"""Numbers of one layer that one row may hold while it is evaluated; sets the piece of points."""
+
+
+@dataclass(frozen=True)
+class CodingSettings(DescentSettings):
+    """The axes of an autoencoder; those a trial does not name have these values.
+
+    `layers` counts the hidden layers of the encoder, and as many of the decoder; all have `units`
+    units. `noise` and `noise_level` matter to the kind `denoising`, `kl_weight` to `vae`.
+    """
+
+    kind: str = "plain"
+    noise: str = "masking"
+    noise_level: float = 0.3
+    likelihood: str = "gaussian"
+    kl_weight: float = 1.0
+    binarize: str = "none"
+    code: int = 16
+    units: int = 64
+    layers: int = 1
+    activation: str = "relu"
+    dropout: float = 0.0
+    sparsity_weight: float = 0.0
+
+    @property
+    def is_drawn(self) -> bool:
+        """Whether the code is drawn from a law that the encoder gives."""
+        return self.kind == "vae"
+
+    @property
+    def view(self) -> View:
+        """How the row sees the points: from 0 to 1 where they are probabilities or bits."""
+        if self.likelihood == "gaussian" and self.binarize == "none":
+            return View(self.input_scaling)  # type: ignore[arg-type]
+        return UNIT if self.binarize == "none" else View(binarize=self.binarize)
+
+    @property
+    def corruption(self) -> Corruption:
+        """What is done to the inputs in training."""
+        level = self.noise_level if self.kind == "denoising" else 0.0
+        return Corruption(self.noise, level)
+
+
+class _Code(NamedTuple):
+    """What an encoder says of a batch.
+
+    Attributes:
+        z: What the decoder gets, (K, B, Z).
+        law: Mean and logarithm of the variance, (K, B, Z, 2); None where z is said itself.
+        noise: Deviations from the mean in units of the standard deviation, (K, B, Z), or None.
+    """
+
+    z: Tensor
+    law: Tensor | None
+    noise: Tensor | None
+
+
+def divergence(law: Tensor) -> Tensor:
+    """Kullback-Leibler divergence from standard normal numbers, in nats, shape (K, B).
+
+    Args:
+        law: Means and logarithms of variances, shape (K, B, Z, 2).
+    """
+    mean, log_variance = law.unbind(-1)
+    return (mean.square() + log_variance.exp() - log_variance - 1.0).sum(-1) * 0.5
+
+
+class CodingTraining:
+    """Rows of autoencoders in a fixed order, ready to train; a `cohort.Training`.
+
+    A row minimises, per point and feature, the surprise at the point given the code, and
+    kl_weight times the divergence of a drawn code or sparsity_weight times sum |z| of a plain one.
+
+    Args:
+        source: The points.
+        rows: In the order of the family's rank.
+        settings: Of the rows.
+        rounded: Settings of the padded shapes.
+        layouts: Of the padded "encoder" and "decoder".
+        vectors: Parameters and moments of both, changed in place.
+        workspace: Where buffers come from.
+
+    Source: Kingma and Welling, ICLR (2014), for drawn codes.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        rows: Sequence[Row],
+        settings: Sequence[CodingSettings],
+        rounded: CodingSettings,
+        layouts: dict[str, Layout],
+        vectors: Vectors,
+        workspace: Workspace,
+    ) -> None:
+        self._source, self._rows, self._settings = source, rows, settings
+        self._rounded, self._layouts, self._workspace = rounded, layouts, workspace
+        self._encoder, self._decoder = (
+            Descent(name, layouts[name], settings, vectors, workspace)
+            for name in ("encoder", "decoder")
+        )
+        like = self._encoder.parameters
+        seeds = [row.seed for row in rows]
+        self._spoiling = Spoiling(
+            [s.corruption for s in settings], seeds, [source.n_features] * len(rows)
+        )
+        sites = [[Site(s.dropout, (s.units,))] * (2 * s.layers) for s in settings]
+        self._dropout = Dropout(sites, [(rounded.units,)] * (2 * rounded.layers), seeds, like)
+        kl = [s.kl_weight for s in settings]
+        self._kl = torch.tensor(kl, dtype=torch.float64).view(-1, 1, 1).to(like)
+        self._sparsity = column([s.sparsity_weight for s in settings], like)
+        self._laws: list[tuple[Likelihood, slice]] = [
+            (LIKELIHOODS[name], span) for name, span in runs(s.likelihood for s in settings)
+        ]
+        self._views = [s.view for s in settings]
+        self._units = source.units(self._views)
+        self._nets: dict[tuple[str, int], Perceptron] = {}
+
+    def _net(self, name: str, n_batch: int) -> Perceptron:
+        """The encoders or decoders for batches of that size."""
+        if (name, n_batch) not in self._nets:
+            descent = self._encoder if name == "encoder" else self._decoder
+            names = [s.activation for s in self._settings]
+            masks = None
+            if any(ACTIVATIONS[activation].moves_zero for activation in names):
+                units, rounded = [s.units for s in self._settings], self._rounded
+                masks = padding_masks(units, rounded.layers, rounded.units, descent.parameters)
+            self._nets[name, n_batch] = Perceptron(
+                self._layouts[name],
+                descent.parameters,
+                descent.gradient,
+                n_batch,
+                spans(names),
+                masks,
+                self._workspace,
+                name,
+                gradients=descent.gradients,
+            )
+        return self._nets[name, n_batch]
+
+    def epoch(self, epochs: Sequence[int]) -> list[dict[str, float]]:
+        """Trains every row for one epoch and measures it on the validation part."""
+        train, n_rows = self._source.train, len(self._rows)
+        batch_size = min(self._rounded.batch_size, train.n_points)
+        n_steps = -(-train.n_points // batch_size)
+        kinds = train.kinds(self._views)
+        order = Order([row.seed for row in self._rows], epochs, train.n_points)
+        self._spoiling.begin(epochs)
+        self._dropout.begin(epochs)
+        for descent in (self._encoder, self._decoder):
+            descent.begin(self._rows, epochs, n_steps)
+        tapes = self._latent_tapes("latent", epochs)
+        width = self._source.width
+        numbers = n_rows * (3 * width + 2 * self._rounded.code + self._dropout.n_numbers)
+        errors = []
+        for piece in pieces(train.n_points, batch_size, numbers):
+            x = train.chosen(order.take(piece).to(self._source.device), kinds)
+            seen, masks = self._spoiling.spoilt(x, piece), self._dropout.masks(piece)
+            noise = self._latent(tapes, piece.n_steps, piece.n_batch)
+            outputs = self._workspace.take("outputs", *x.shape)
+            weight = piece.weight(width, self._source.n_features, self._encoder.parameters)
+            weight /= self._source.n_features
+            for step in range(piece.n_steps):
+                self._step(seen[step], x[step], masks[step], noise[step], weight, outputs[step])
+                self._encoder.step(piece.first + step)
+                self._decoder.step(piece.first + step)
+            error = [self._error(o, y) for o, y in zip(outputs, x, strict=True)]
+            errors += [part[:, : piece.n_points] for part in error]
+        figures = self.evaluate(self._source.validation)
+        figures["train_loss"] = torch.cat(errors, 1).double().mean(1)
+        return by_row(figures)
+
+    def _step(
+        self,
+        seen: Tensor,
+        x: Tensor,
+        masks: Sequence[Tensor] | None,
+        noise: Tensor | None,
+        weight: Tensor,
+        outputs: Tensor,
+    ) -> None:
+        """The gradients of both networks for one batch, and the outputs."""
+        n_batch, n_layers = x.shape[1], self._rounded.layers
+        encoder, decoder = self._net("encoder", n_batch), self._net("decoder", n_batch)
+        code = self._coded(seen, masks and masks[:n_layers], noise)
+        decoder.forward(code.z, masks and masks[n_layers:], outputs)
+        slope = self._workspace.take("slope", *outputs.shape)
+        for law, rows in self._laws:
+            law.slope(outputs[rows], x[rows], slope[rows])
+        slope.mul_(weight)
+        decoder.backward(slope, self._decoder.l2)
+        below = decoder.through(slope)
+        encoder.backward(self._code_slope(code, below, weight[:, :1]), self._encoder.l2)
+
+    def _coded(
+        self, x: Tensor, masks: Sequence[Tensor] | None, noise: Tensor | None, use: str = ""
+    ) -> _Code:
+        """The codes of `x`, shape (K, B, D); the means of drawn codes where there is no noise."""
+        n_said = self._rounded.code * (2 if self._rounded.is_drawn else 1)
+        said = self._workspace.take(f"said{use}", *x.shape[:2], n_said)
+        self._net("encoder", x.shape[1]).forward(x, masks, said)
+        if not self._rounded.is_drawn:
+            return _Code(said, None, None)
+        law = said.view(*x.shape[:2], -1, 2)
+        mean, log_variance = law.unbind(-1)
+        if noise is None:
+            return _Code(mean.contiguous(), law, None)
+        z = torch.exp(0.5 * log_variance).mul_(noise).add_(mean)
+        return _Code(z, law, noise)
+
+    def _code_slope(self, code: _Code, below: Tensor, weight: Tensor) -> Tensor:
+        """The gradient at what the encoder says.
+
+        Args:
+            code: Of the batch.
+            below: The gradient at the code, shape (K, B, Z).
+            weight: 1 / (points * features) for real points, else 0; shape (B, 1).
+        """
+        if code.law is None:
+            if self._sparsity is not None:
+                penalty = torch.sign(code.z).mul_(weight)
+                below.addcmul_(penalty, self._sparsity.unsqueeze(2))
+            return below
+        assert code.noise is not None
+        mean, log_variance = code.law.unbind(-1)
+        pull = self._kl * weight
+        spread = torch.exp(0.5 * log_variance)
+        slope = torch.empty_like(code.law)
+        torch.addcmul(below, mean, pull, out=slope[..., 0])
+        drawn = (below * code.noise).mul_(spread)
+        excess = spread.square_().sub_(1.0).mul_(pull)
+        slope[..., 1] = drawn.add_(excess).mul_(0.5)
+        return slope.flatten(2)
+
+    def _latent_tapes(self, purpose: str, epochs: Sequence[int]) -> list[torch.Generator]:
+        if not self._rounded.is_drawn:
+            return []
+        return [
+            generator(row.seed, purpose, epoch)
+            for row, epoch in zip(self._rows, epochs, strict=True)
+        ]
+
+    def _latent(
+        self, tapes: Sequence[torch.Generator], n_steps: int, n_batch: int
+    ) -> Sequence[Tensor | None]:
+        """Normal noise for each step, (K, B, Z), zero where codes are padded; None without."""
+        if not tapes:
+            return [None] * n_steps
+        like = self._encoder.parameters
+        noise = torch.zeros(n_steps, len(tapes), n_batch, self._rounded.code, dtype=like.dtype)
+        for k, (tape, settings) in enumerate(zip(tapes, self._settings, strict=True)):
+            shape = (n_batch, settings.code)
+            noise[:, k, :, : settings.code] = normal_tape(tape, n_steps, shape)
+        return noise.to(like.device).unbind(0)
+
+    def _error(self, outputs: Tensor, x: Tensor) -> Tensor:
+        """Squared error per point in squared units of the data, a mean over features, (K, B)."""
+        error = torch.empty_like(outputs)
+        for law, rows in self._laws:
+            torch.sub(law.mean(outputs[rows]), x[rows], out=error[rows])
+        return error.mul_(self._units).square_().sum(-1) / self._source.n_features
+
+    def evaluate(self, points: Points) -> dict[str, Tensor]:
+        """The objectives of every row on `points`, each of shape (K,)."""
+        kinds, n = points.kinds(self._views), points.n_points
+        truths = points.kinds([view.truth for view in self._views])
+        widest = max(self._source.width, self._rounded.units)
+        most = min(points.n_padded, max(8, _MOST_EVALUATED // widest // 8 * 8))
+        tapes = self._latent_tapes("measured latent", [0] * len(self._rows))
+        errors, bounds = [], []
+        for start in range(0, points.n_padded, most):
+            x = points.x[:, start : start + most].index_select(0, kinds)
+            outputs = self._workspace.take("evaluated", *x.shape)
+            code = self._coded(x, None, None)
+            decoder = self._net("decoder", x.shape[1])
+            truth = points.x[:, start : start + most].index_select(0, truths)
+            errors.append(self._error(decoder.forward(code.z, None, outputs), truth))
+            if tapes:
+                noise = self._latent(tapes, 1, x.shape[1])[0]
+                code = self._coded(x, None, noise)
+                bounds.append(self._bound(code, decoder.forward(code.z, None, outputs), x))
+        loss = torch.cat(errors, 1)[:, :n].double().mean(1)
+        elbo = torch.full_like(loss, torch.nan)
+        if bounds:
+            elbo = torch.cat(bounds, 1)[:, :n].double().mean(1) - self._log_units()
+        return {"validation_loss": loss, "validation_elbo": elbo}
+
+    def samples(self) -> Tensor:
+        """Restored validation points, or points for fixed draws of a drawn code, (K, N, D)."""
+        n_rows, n_shown, like = (
+            len(self._rows),
+            min(N_SHOWN, self._source.validation.n_padded),
+            self._encoder.parameters,
+        )
+        if self._rounded.is_drawn:
+            z = like.new_zeros(n_rows, n_shown, self._rounded.code)
+            for k, settings in enumerate(self._settings):
+                rng = generator(0, "shown codes")
+                z[k, :, : settings.code] = torch.randn(n_shown, settings.code, generator=rng)
+        else:
+            kinds = self._source.validation.kinds(self._views)
+            z = self._coded(
+                self._source.validation.x[:, :n_shown].index_select(0, kinds), None, None
+            ).z
+        outputs = self._workspace.take("shown", n_rows, n_shown, self._source.width)
+        self._net("decoder", n_shown).forward(z, None, outputs)
+        for law, rows in self._laws:
+            outputs[rows] = law.mean(outputs[rows])
+        shown = [self._source.in_units(x, v) for x, v in zip(outputs, self._views, strict=True)]
+        return torch.stack(shown)
+
+    def _bound(self, code: _Code, outputs: Tensor, x: Tensor) -> Tensor:
+        """The evidence lower bound of each point, in nats and scaled units, shape (K, B)."""
+        assert code.law is not None
+        found = torch.empty(outputs.shape[:2], dtype=outputs.dtype, device=outputs.device)
+        true = slice(self._source.n_features)
+        for law, rows in self._laws:
+            found[rows] = law.surprise(outputs[rows], x[rows])[..., true].sum(-1)
+        return found.add_(divergence(code.law)).neg_()
+
+    def _log_units(self) -> Tensor:
+        """What a log density loses where it is told per unit of the data, shape (K,)."""
+        logs = self._units[:, 0, : self._source.n_features].double().log().sum(1)
+        is_density = [float(s.likelihood == "gaussian") for s in self._settings]
+        return logs * torch.tensor(is_density, dtype=torch.float64, device=logs.device)

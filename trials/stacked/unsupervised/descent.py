@@ -1,0 +1,83 @@
+"""How the parameters of stacked rows follow a gradient under penalties and schedules."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from trials.contract import Row
+from trials.stacked.cohort import Vectors
+from trials.stacked.layout import Layout
+from trials.stacked.network import Gradients
+from trials.stacked.optimizers import Updates
+from trials.stacked.unsupervised.settings import DescentSettings
+from trials.stacked.workspace import Workspace
+
+MOMENTS = ("first_moment", "second_moment")
+
+
+def column(values: Sequence[float], like: Tensor) -> Tensor | None:
+    """One coefficient per row, shape (K, 1); None where all are 0."""
+    if not any(values):
+        return None
+    return torch.tensor(values, dtype=torch.float64).unsqueeze(1).to(like)
+
+
+class Descent:
+    """One network of each row: its parameters, their gradient and how they move.
+
+    Args:
+        name: Of the network, the prefix of its tensors in `vectors`.
+        layout: Where each tensor lies.
+        settings: Of the rows, sorted by the rank of their rules.
+        vectors: Parameters and moments, (K, P) each, changed in place.
+        workspace: Where buffers come from.
+
+    Attributes:
+        parameters: (K, P).
+        gradient: (K, P), to be filled before each step.
+        gradients: Views of both by name.
+        l2: Coefficient of the penalty that joins the gradient, shape (K, 1), or None.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        layout: Layout,
+        settings: Sequence[DescentSettings],
+        vectors: Vectors,
+        workspace: Workspace,
+    ) -> None:
+        self._settings = settings
+        self.parameters = vectors[f"{name}.parameters"]
+        self.gradient = workspace.take(f"{name}.gradient", *self.parameters.shape)
+        self.gradients = Gradients(layout, self.parameters, self.gradient)
+        scratch = workspace.take("scratch", *self.parameters.shape)
+        first, second = (vectors[f"{name}.{moment}"] for moment in MOMENTS)
+        rules = [s.rule for s in settings]
+        n_weights = layout.n_weights
+        self._updates = Updates(
+            rules, self.parameters, self.gradient, first, second, scratch, n_weights
+        )
+        self.l2 = column([s.l2 - s.decay for s in settings], self.parameters)
+        self._l1 = column([s.l1 for s in settings], self.parameters)
+        self._weights, self._slopes, self._signs = (
+            tensor[:, :n_weights] for tensor in (self.parameters, self.gradient, scratch)
+        )
+
+    def begin(self, rows: Sequence[Row], epochs: Sequence[int], n_steps: int) -> None:
+        """Prepares an epoch of `n_steps`; `epochs` counts what each row has completed."""
+        factors = [
+            s.factor(epoch, row.epochs)
+            for s, row, epoch in zip(self._settings, rows, epochs, strict=True)
+        ]
+        self._updates.begin(factors, [epoch * n_steps for epoch in epochs], n_steps)
+
+    def step(self, index: int) -> None:
+        """Adds l1 * sign(w) to the gradient of the weights and moves the rows along it."""
+        if self._l1 is not None:
+            signs = torch.sign(self._weights, out=self._signs)
+            self._slopes.addcmul_(signs, self._l1)
+        self._updates.step(index)

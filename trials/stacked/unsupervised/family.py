@@ -1,0 +1,144 @@
+"""How rows without answers are made, stored and stacked: some named networks for each row."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import Any, Generic, Protocol, TypeVar
+
+import torch
+from torch import Tensor
+
+from trials.contract import Row, RowState
+from trials.stacked.cohort import Training, Vectors, fitted
+from trials.stacked.drawing import draw
+from trials.stacked.layout import Layout
+from trials.stacked.noise import generator
+from trials.stacked.settings import settings_of
+from trials.stacked.unsupervised.descent import MOMENTS
+from trials.stacked.unsupervised.points import Points, Source
+from trials.stacked.unsupervised.settings import DescentSettings
+from trials.stacked.workspace import Workspace
+
+S = TypeVar("S", bound=DescentSettings)
+
+
+class Measured(Training, Protocol):
+    """Training whose rows can be measured on any part of the data."""
+
+    def evaluate(self, points: Points) -> dict[str, Tensor]:
+        """The objectives of every row on `points`, each of shape (K,)."""
+
+    def samples(self) -> Tensor:
+        """What every row makes of one fixed batch, in units of the data, shape (K, N, numbers)."""
+
+
+class DescentFamily(ABC, Generic[S]):
+    """Rows of some stacked networks each; a `cohort.Family`.
+
+    A row's vectors are "network.parameters" and the moments of each network.
+
+    Attributes:
+        kind: The dataclass of the settings.
+        networks: Names of a row's networks.
+    """
+
+    kind: type[S]
+    networks: tuple[str, ...]
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+        self.workspace = Workspace(source.device, source.dtype)
+        self._padded: dict[S, Mapping[str, Layout]] = {}
+
+    @abstractmethod
+    def rounded(self, settings: S) -> S:
+        """Settings that all rows of one stack share: the separating and the rounded axes."""
+
+    @abstractmethod
+    def layouts(self, settings: S, *, is_padded: bool) -> Mapping[str, Layout]:
+        """Network -> its tensors; padded for rounded settings, else as they are."""
+
+    @abstractmethod
+    def label(self, row: Row) -> str:
+        """What separates the row's stack from others, as `axis=value` and `axis<=bound`."""
+
+    @abstractmethod
+    def training(self, rows: Sequence[Row], stack: Vectors) -> Measured:
+        """Training of `rows`, which share a block, in place on `stack`."""
+
+    @property
+    def mode(self) -> Callable[[], AbstractContextManager[Any]]:
+        """The context in which rows train."""
+        return torch.inference_mode
+
+    def settings(self, row: Row) -> S:
+        """The row's settings."""
+        return settings_of(self.kind, row.params)
+
+    def block(self, row: Row) -> S:
+        """Rows that agree in it are stacked."""
+        return self.rounded(self.settings(row))
+
+    def padded(self, rounded: S) -> Mapping[str, Layout]:
+        """Network -> how its tensors are stacked."""
+        if rounded not in self._padded:
+            self._padded[rounded] = self.layouts(rounded, is_padded=True)
+        return self._padded[rounded]
+
+    def rank(self, row: Row) -> tuple[Any, ...]:
+        """Optimizers in the order of `Updates`."""
+        return (self.settings(row).rule.rank,)
+
+    def start(self, row: Row, network: str) -> dict[str, Tensor]:
+        """The named tensors that a row's network starts with."""
+        settings = self.settings(row)
+        layout = self.layouts(settings, is_padded=False)[network]
+        rng = generator(row.seed, f"{network} weights")
+        return draw(layout, settings.initializer, rng, self.source.dtype, settings.initial_scale)
+
+    def begin(self, row: Row) -> Vectors:
+        """The padded vectors of a row that starts anew."""
+        settings = self.settings(row)
+        padded, true = self.padded(self.block(row)), self.layouts(settings, is_padded=False)
+        vectors = {}
+        for network in self.networks:
+            parameters = padded[network].pack(self.start(row, network), true[network])
+            vectors[f"{network}.parameters"] = parameters.to(self.source.device)
+            for moment in MOMENTS:
+                vectors[f"{network}.{moment}"] = torch.zeros_like(parameters).to(self.source.device)
+        return vectors
+
+    def tensors(self, row: Row, state: RowState, network: str, kind: str) -> dict[str, Tensor]:
+        """The named tensors of a state; ValueError when they do not fit the row."""
+        shapes = self.layouts(self.settings(row), is_padded=False)[network].shapes
+        like = torch.empty(0, device="cpu", dtype=self.source.dtype)
+        return fitted(row, state, f"{network}.{kind}", shapes, like)
+
+    def restore(self, row: Row, state: RowState) -> Vectors:
+        """The padded vectors of a saved row; ValueError when the state does not fit it."""
+        settings = self.settings(row)
+        padded, true = self.padded(self.block(row)), self.layouts(settings, is_padded=False)
+        vectors = {}
+        for network in self.networks:
+            for kind in ("parameters", *MOMENTS):
+                tensors = self.tensors(row, state, network, kind)
+                packed = padded[network].pack(
+                    tensors, true[network], is_parameters=kind == "parameters"
+                )
+                vectors[f"{network}.{kind}"] = packed.to(self.source.device)
+        return vectors
+
+    def store(self, row: Row, vectors: Vectors) -> RowState:
+        """Unpadded contiguous copies on the CPU."""
+        settings = self.settings(row)
+        padded, true = self.padded(self.block(row)), self.layouts(settings, is_padded=False)
+        return {
+            f"{network}.{kind}.{part}": tensor
+            for network in self.networks
+            for kind in ("parameters", *MOMENTS)
+            for part, tensor in padded[network]
+            .unpack(vectors[f"{network}.{kind}"], true[network])
+            .items()
+        }

@@ -1,0 +1,75 @@
+"""The axes of every trainer that learns without answers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from search_spaces import Categorical
+from search_spaces.parameters import Axis
+from trials.stacked.optimizers import Rule
+from trials.stacked.schedules import SCHEDULES
+from trials.stacked.settings import SUPERVISED_AXES
+
+_SHARED = (
+    *("learning_rate", "optimizer", "momentum", "nesterov", "beta1", "beta2", "rho", "epsilon"),
+    *("l1", "l2", "batch_size", "initializer", "initial_scale"),
+)
+_SCHEDULES = ("constant", "step", "exponential", "cosine", "warmup_cosine")
+_SCALINGS = ("none", "standardize", "minmax")
+
+
+@dataclass(frozen=True)
+class DescentSettings:
+    """The shared axes; those a trial does not name have these values.
+
+    They mean what they mean for supervised trainers: the penalty is l1 * sum |w| + l2 / 2 *
+    sum w**2 over weights, and under adamw l2 is the rate by which weights decay.
+    """
+
+    learning_rate: float = 0.001
+    optimizer: str = "adam"
+    momentum: float = 0.0
+    nesterov: bool = False
+    beta1: float = 0.9
+    beta2: float = 0.999
+    rho: float = 0.9
+    epsilon: float = 1e-8
+    l1: float = 0.0
+    l2: float = 0.0
+    batch_size: int = 32
+    initializer: str = "xavier_uniform"
+    initial_scale: float = 1.0
+    schedule: str = "constant"
+    input_scaling: str = "minmax"
+
+    @property
+    def decay(self) -> float:
+        """The part of l2 that acts beside the gradient."""
+        return self.l2 if self.optimizer == "adamw" else 0.0
+
+    @property
+    def rule(self) -> Rule:
+        """The optimizer's part."""
+        return Rule(
+            self.optimizer,
+            self.learning_rate,
+            self.momentum,
+            self.nesterov,
+            self.beta1,
+            self.beta2,
+            self.rho,
+            self.epsilon,
+            self.decay,
+        )
+
+    def factor(self, epoch: int, epochs: int) -> float:
+        """The schedule's factor of the learning rate in `epoch`, from 0, of so many."""
+        return SCHEDULES[self.schedule](epoch, epochs)
+
+
+DESCENT_AXES: dict[str, Axis] = {
+    **{name: SUPERVISED_AXES[name] for name in _SHARED},
+    "schedule": Categorical(_SCHEDULES),
+    "input_scaling": Categorical(_SCALINGS),
+}
+"""What may be asked of every trainer without answers, far beyond what is worth trying."""
