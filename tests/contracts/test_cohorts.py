@@ -17,7 +17,7 @@ N_POINTS = 90
 FURTHER = [("mlp", "diabetes"), ("gan", "wine")]
 EPOCHS = 4
 SEEDS = st.integers(0, 2**32 - 1)
-FEW = settings(max_examples=6, deadline=None)
+FEW = settings(max_examples=4, deadline=None)
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -38,7 +38,11 @@ def serve(url: str) -> Iterator[Callable[[], tuple[Server, int]]]:
     started: list[Server] = []
 
     def start() -> tuple[Server, int]:
-        code = "import sys; from tuner.cli import main; sys.exit(main())"
+        # A shell that starts tests in the background has them ignore Ctrl-C.
+        code = (
+            "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+            "from tuner.cli import main; sys.exit(main())"
+        )
         command = [sys.executable, "-c", code, "dashboard", "--storage", url]
         server = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
