@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import _thread
+import signal
 import time
+from collections.abc import Iterator
 
 import pytest
 
@@ -12,6 +14,15 @@ from tuner.errors import TunerError
 from tuner.warmup import Warmup
 
 
+@pytest.fixture
+def _heeds_ctrl_c() -> Iterator[None]:
+    """A shell that starts tests in the background has them ignore Ctrl-C."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("_heeds_ctrl_c")
 def test_a_start_that_is_interrupted_is_undone(monkeypatch: pytest.MonkeyPatch) -> None:
     """Ctrl-C while Ray starts leaves no Ray behind."""
     calls = []

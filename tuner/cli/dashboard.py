@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from socketserver import ThreadingMixIn
 from types import FrameType
 from typing import TYPE_CHECKING, Any
-from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
 import click
 
@@ -42,13 +42,12 @@ def dashboard(port: int, artifacts: str | None, writes_notes: bool, storage: str
 
     Studies that nobody runs get a note and figures first; what a person wrote stays.
     """
-    if writes_notes:
-        note("notes and figures of studies come first; --no-notes leaves them out")
-    with (
-        service.dashboard(storage, artifacts, writes_notes=writes_notes) as application,
-        _listening(application, port) as server,
-    ):
-        return _serve(server)
+    with _listening(port) as server:
+        if writes_notes:
+            note("notes and figures of studies come first; --no-notes leaves them out")
+        with service.dashboard(storage, artifacts, writes_notes=writes_notes) as application:
+            server.set_app(only_local(application))
+            return _serve(server)
 
 
 class LocalServer(ThreadingMixIn, WSGIServer):
@@ -82,9 +81,10 @@ def only_local(application: WSGIApplication) -> WSGIApplication:
 
 
 @contextmanager
-def _listening(application: WSGIApplication, port: int) -> Iterator[WSGIServer]:
+def _listening(port: int) -> Iterator[WSGIServer]:
+    """A server that has the port and answers nobody yet."""
     try:
-        server = make_server(LOOPBACK, port, only_local(application), LocalServer, QuietHandler)
+        server = LocalServer((LOOPBACK, port), QuietHandler)
     except OSError as error:
         raise InputError(
             f"--port: {port} cannot be used ({error.strerror}); without --port a free one is taken"

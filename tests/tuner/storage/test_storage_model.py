@@ -176,7 +176,9 @@ class StorageMachine(RuleBasedStateMachine):
             assert [described(t) for t in mine] == [described(t) for t in theirs]
             for kind in ("user", "system"):
                 self.both((ours, model), f"get_study_{kind}_attrs")
-            self.both((ours, model), "get_n_trials", TrialState.WAITING)
+            # Optuna's own storage in memory overlooks a trial that went back to waiting.
+            n_waiting = sum(trial.state == TrialState.WAITING for trial in theirs)
+            assert self.ours.get_n_trials(ours, TrialState.WAITING) == n_waiting
 
 
 TestStorageMachine = StorageMachine.TestCase
