@@ -236,6 +236,7 @@ def test_a_study_outlives_its_node_and_its_driver(url: str, tmp_path: Path) -> N
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)
 def test_a_driver_killed_again_and_again_loses_nothing(url: str) -> None:
     """SIGKILL at 20 random moments, each time resumed: the same total, and no zombie."""
     rng = random.Random(0)
