@@ -10,7 +10,6 @@ and `WENT_OFF` on those and on the seeds from 1000; the default seeds are others
 
 from __future__ import annotations
 
-import argparse
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -18,6 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from recipe_seeds import asked_seeds
 
 from trials.contract import Row
 from trials.data import Dataset, load
@@ -176,12 +176,8 @@ def healthy(seeds: range) -> None:
 
 def main() -> None:
     """Prints both tables."""
-    parser = argparse.ArgumentParser(description="Hits and false alarms of the GAN detectors.")
-    parser.add_argument("--first-seed", type=int, default=FIRST_SEED)
-    parser.add_argument("--seeds", type=int, default=N_SEEDS, help="runs of each recipe")
-    options = parser.parse_args()
     torch.set_num_threads(1)
-    seeds = range(options.first_seed, options.first_seed + options.seeds)
+    seeds = asked_seeds("Hits and false alarms of the GAN detectors.", FIRST_SEED, N_SEEDS)
     provoked(seeds)
     healthy(seeds)
 

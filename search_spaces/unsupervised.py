@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from search_spaces.checks import Choice
 from search_spaces.deep_networks import DROPOUT, L2, SCHEDULE
-from search_spaces.parameters import Categorical, Constant, Float, Int
+from search_spaces.parameters import Axis, Categorical, Constant, Float, Int
 from search_spaces.space import Space
 
 CHOICES: dict[str, tuple[Choice, ...]] = {
@@ -70,14 +70,18 @@ RATINGS = Space(
 )
 """The ready space of the `rbm` trainer on ratings."""
 
+_FINE_TUNING: dict[str, Axis] = {
+    "learning_rate": Float(1e-4, 3e-2, log=True),
+    "optimizer": Categorical(("rmsprop", "adam")),
+    "dropout": DROPOUT,
+    "l2": Float(1e-7, 1e-3, log=True),
+    "units": Int(32, 128, log=True),
+    "layers": Int(1, 2),
+    "batch_size": Categorical((16, 32)),
+}
+
 DBN = Space(
-    learning_rate=Float(1e-4, 3e-2, log=True),
-    optimizer=Categorical(("rmsprop", "adam")),
-    dropout=DROPOUT,
-    l2=Float(1e-7, 1e-3, log=True),
-    units=Int(32, 128, log=True),
-    layers=Int(1, 2),
-    batch_size=Categorical((16, 32)),
+    **_FINE_TUNING,
     pretraining=Constant("rbm"),
     pretraining_epochs=Int(1, 6),
     pretraining_rate=Float(1e-2, 0.3, log=True),
@@ -87,13 +91,7 @@ DBN = Space(
 """The ready space of the `dbn` trainer."""
 
 PRETRAINED = Space(
-    learning_rate=Float(1e-4, 3e-2, log=True),
-    optimizer=Categorical(("rmsprop", "adam")),
-    dropout=DROPOUT,
-    l2=Float(1e-7, 1e-3, log=True),
-    units=Int(32, 128, log=True),
-    layers=Int(1, 2),
-    batch_size=Categorical((16, 32)),
+    **_FINE_TUNING,
     activation=Categorical(("sigmoid", "tanh", "relu")),
     pretraining=Constant("autoencoder"),
     pretraining_epochs=Int(1, 6),

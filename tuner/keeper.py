@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from tuner.algorithms.fronts import front_ranks
+
 if TYPE_CHECKING:
     from trials.contract import Direction
 
@@ -25,11 +27,8 @@ class Keeper:
         if len(self._signs) == 1:
             kept = set(sorted(pool, key=lambda key: (pool[key], key))[:N_KEPT])
         else:
-            kept = {key for key in pool if not any(_dominates(b, pool[key]) for b in pool.values())}
+            ranks = zip(pool, front_ranks(list(pool.values())), strict=True)
+            kept = {key for key, rank in ranks if rank == 0}
         dropped = [key for key in self._kept if key not in kept]
         self._kept = {key: pool[key] for key in pool if key in kept}
         return number in kept, dropped
-
-
-def _dominates(a: tuple[float, ...], b: tuple[float, ...]) -> bool:
-    return a != b and all(x <= y for x, y in zip(a, b, strict=True))

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import _thread
 import signal
-import time
+import threading
 from collections.abc import Iterator
+from types import FrameType
 
 import pytest
 
@@ -15,21 +16,28 @@ from tuner.warmup import Warmup
 
 
 @pytest.fixture
-def _heeds_ctrl_c() -> Iterator[None]:
-    """A shell that starts tests in the background has them ignore Ctrl-C."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
+def heard() -> Iterator[threading.Event]:
+    """Set when Ctrl-C arrives, which a shell that starts tests in the background has ignored."""
+    event = threading.Event()
+
+    def hear(_number: int, _frame: FrameType | None) -> None:
+        event.set()
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGINT, hear)
+    yield event
     signal.signal(signal.SIGINT, before)
 
 
-@pytest.mark.usefixtures("_heeds_ctrl_c")
-def test_a_start_that_is_interrupted_is_undone(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_start_that_is_interrupted_is_undone(
+    monkeypatch: pytest.MonkeyPatch, heard: threading.Event
+) -> None:
     """Ctrl-C while Ray starts leaves no Ray behind."""
     calls = []
 
     def start(*_arguments: object) -> bool:
         _thread.interrupt_main()
-        time.sleep(0.1)
+        heard.wait()
         calls.append("up")
         return True
 

@@ -12,16 +12,17 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from search_spaces import Categorical, Constant, Float, Int, Space
+from search_spaces import Constant, Float, Int, Space
 from search_spaces.gans import CYCLEGAN as SPACE
 from trials.contract import Objective, Row
 from trials.data import DataError, Dataset, Part
 from trials.gans.adversarial import EVALUATION, LEARNING, Build, Extent
 from trials.gans.real import Real
-from trials.gans.settings import GAME_AXES, GameSettings, Shape
+from trials.gans.settings import GAME_AXES, STILL_ACTIVATIONS, GameSettings, Shape
 from trials.gans.telling import Telling
 from trials.gans.trainer import GANTrainer
 from trials.gans.training import GameFamily, GameTraining
+from trials.gans.translation import VALIDATION_L1, distance
 from trials.gans.twins import (
     JUDGES,
     TRANSLATORS,
@@ -30,7 +31,6 @@ from trials.gans.twins import (
     TwinJudges,
     twin_layout,
 )
-from trials.stacked.activations import ACTIVATIONS
 from trials.stacked.cohort import Vectors
 from trials.stacked.layout import LANES, Layout, width_bucket
 from trials.stacked.runs import runs
@@ -57,9 +57,7 @@ DOMAIN = Space(
     units=Int(1, 16384),
     layers=Int(1, 64),
     cycle=Float(0.0, 1e6),
-    activation=Categorical(
-        tuple(name for name, activation in ACTIVATIONS.items() if not activation.moves_zero)
-    ),
+    activation=STILL_ACTIVATIONS,
 )
 """What may be asked for, far beyond what is worth trying."""
 
@@ -133,7 +131,7 @@ class CycleGAN(GANTrainer):
     @property
     def objectives(self) -> tuple[Objective, ...]:
         """How far translations are from the true ones, and those of every GAN."""
-        return (Objective("validation_l1", "minimize", "data units"), *super().objectives)
+        return (VALIDATION_L1, *super().objectives)
 
     def structure(self, params: Mapping[str, Any]) -> Shape:
         """Trials of equal depth, bucket, batch size and discriminator steps share a cohort."""
@@ -251,8 +249,4 @@ class _Family(GameFamily):
 
     def figures(self, training: GameTraining, made: Tensor) -> dict[str, Tensor]:
         """The mean absolute difference from the true translations, in data units."""
-        real = self.real
-        images = made[:, :, : real.n_features] * real.scale + real.shift
-        turns = torch.arange(made.shape[1], device=made.device) % len(self._truth)
-        away = (images - self._truth[turns]).abs().flatten(1)
-        return {"validation_l1": away.double().mean(1)}
+        return {VALIDATION_L1.name: distance(self.real, made, self._truth)}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -10,20 +9,24 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from search_spaces import Categorical, Int, Space
+from search_spaces import Int, Space
 from search_spaces.images import DCGAN as SPACE
 from trials.contract import Row
 from trials.data import DataError, Dataset
 from trials.gans.adversarial import JUDGING, LEARNING, Build, Extent
-from trials.gans.image_players import ImageDiscriminator, ImageGenerator, Plan
+from trials.gans.image_players import (
+    ImageDiscriminator,
+    ImageGenerator,
+    Plan,
+    image_judges,
+    whole_channels,
+)
 from trials.gans.leaks import leaky_spans
 from trials.gans.real import Real
-from trials.gans.settings import GAME_AXES, GameSettings, Shape
+from trials.gans.settings import GAME_AXES, STILL_ACTIVATIONS, GameSettings, Shape
 from trials.gans.trainer import GANTrainer
 from trials.gans.training import GameFamily
-from trials.stacked.activations import ACTIVATIONS
 from trials.stacked.cohort import Vectors
-from trials.stacked.convolution import VECTOR
 from trials.stacked.layout import LANES, Layout, width_bucket
 from trials.stacked.settings import settings_of
 
@@ -43,9 +46,7 @@ DOMAIN = Space(
     **GAME_AXES,
     layers=Int(1, _MOST_LAYERS),
     channels=Int(1, 1024),
-    activation=Categorical(
-        tuple(name for name, activation in ACTIVATIONS.items() if not activation.moves_zero)
-    ),
+    activation=STILL_ACTIVATIONS,
 )
 """What may be asked for, far beyond what is worth trying."""
 
@@ -86,12 +87,7 @@ class DCGAN(GANTrainer):
         Maps of a row are whole vectors, as `trials.networks.cnn.CNN.padded` explains.
         """
         settings = settings_of(Settings, params)
-        channels = width_bucket(settings.channels)
-        while any(
-            math.prod(stage) % VECTOR
-            for stage in _plan(self.real, settings.layers, channels, 1, 1).stages[1:]
-        ):
-            channels *= 2
+        channels = whole_channels(_plan(self.real, settings.layers, settings.channels, 1, 1))
         return settings.shape(channels, width_bucket(settings.latent, 4))
 
     def family(self, shape: Shape) -> GameFamily:
@@ -149,14 +145,4 @@ class _Family(GameFamily):
     def discriminators(self, rows: Sequence[Row], stack: Vectors) -> Build[ImageDiscriminator]:
         """What makes the stacked discriminators of `rows`."""
         activations = leaky_spans([self.settings(row) for row in rows])
-
-        def build(
-            parameters: Tensor, gradient: Tensor, extent: Extent, use: str
-        ) -> ImageDiscriminator:
-            tensors = self.layouts["discriminator"], parameters, gradient
-            name = "discriminator" + (JUDGING if use == JUDGING else LEARNING)
-            return ImageDiscriminator(
-                self.plan, *tensors, extent.n_rows, activations, self.workspace, name
-            )
-
-        return build
+        return image_judges(self.plan, self.layouts["discriminator"], activations, self.workspace)

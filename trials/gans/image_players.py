@@ -6,21 +6,24 @@ transposed one. Both are without normalisation over the batch.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
+from trials.gans.adversarial import JUDGING, LEARNING, Build, Extent
 from trials.stacked.activations import Activation
 from trials.stacked.convolution import (
+    VECTOR,
     GroupedConvolution,
     PatchConvolution,
     Patches,
     PatchMaking,
     Window,
 )
-from trials.stacked.layout import Layout, Part
+from trials.stacked.layout import Layout, Part, width_bucket
 from trials.stacked.network import Gradients
 from trials.stacked.workspace import Workspace
 
@@ -311,3 +314,28 @@ class ImageGenerator:
         n_batch, n_rows = len(slope), len(self._grown)
         grown = slope.view(n_batch, n_rows, -1).transpose(0, 1).contiguous()
         self._first.backward(grown)
+
+
+def whole_channels(plan: Plan) -> int:
+    """The fewest channels of a bucket, at least the plan's, whose maps are whole vectors.
+
+    The bits of a row would depend on the others else, as `trials.networks.cnn.CNN.padded` explains.
+    """
+    channels = width_bucket(plan.channels)
+    while any(math.prod(stage) % VECTOR for stage in replace(plan, channels=channels).stages[1:]):
+        channels *= 2
+    return channels
+
+
+def image_judges(
+    plan: Plan, layout: Layout, spans: Spans, workspace: Workspace
+) -> Build[ImageDiscriminator]:
+    """What makes stacked discriminators of images; see `ImageDiscriminator` for the arguments."""
+
+    def build(parameters: Tensor, gradient: Tensor, extent: Extent, use: str) -> ImageDiscriminator:
+        name = "discriminator" + (JUDGING if use == JUDGING else LEARNING)
+        return ImageDiscriminator(
+            plan, layout, parameters, gradient, extent.n_rows, spans, workspace, name
+        )
+
+    return build

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -11,23 +10,22 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from search_spaces import Categorical, Float, Int, Space
+from search_spaces import Float, Int, Space
 from search_spaces.gans import PIX2PIX as SPACE
 from trials.contract import Objective, Row
 from trials.data import DataError, Dataset
 from trials.gans.adversarial import JUDGING, LEARNING, Build, Extent
-from trials.gans.image_players import ImageDiscriminator, Plan
+from trials.gans.image_players import ImageDiscriminator, Plan, image_judges, whole_channels
 from trials.gans.leaks import leaky_spans
 from trials.gans.real import Real
-from trials.gans.settings import GAME_AXES, GameSettings, Shape
+from trials.gans.settings import GAME_AXES, STILL_ACTIVATIONS, GameSettings, Shape
 from trials.gans.telling import Telling
 from trials.gans.trainer import GANTrainer
 from trials.gans.training import GameFamily, GameTraining
+from trials.gans.translation import VALIDATION_L1, distance
 from trials.gans.unet import Unet, UnetPlan
-from trials.stacked.activations import ACTIVATIONS
 from trials.stacked.batches import table
 from trials.stacked.cohort import Vectors
-from trials.stacked.convolution import VECTOR
 from trials.stacked.layout import LANES, Layout, whole_lanes, width_bucket
 from trials.stacked.settings import settings_of
 
@@ -55,9 +53,7 @@ DOMAIN = Space(
     latent=Int(1, 1024),
     channels=Int(1, 1024),
     closeness=Float(0.0, 1e6),
-    activation=Categorical(
-        tuple(name for name, activation in ACTIVATIONS.items() if not activation.moves_zero)
-    ),
+    activation=STILL_ACTIVATIONS,
 )
 """What may be asked for. Instance noise would reach the images that outputs are compared with."""
 
@@ -131,16 +127,12 @@ class Pix2Pix(GANTrainer):
     @property
     def objectives(self) -> tuple[Objective, ...]:
         """How far images of validation edges are from the true ones, and those of every GAN."""
-        return (Objective("validation_l1", "minimize", "data units"), *super().objectives)
+        return (VALIDATION_L1, *super().objectives)
 
     def structure(self, params: Mapping[str, Any]) -> Shape:
         """Trials of equal buckets, batch size and discriminator steps share a cohort."""
         settings = settings_of(Settings, params)
-        channels = width_bucket(settings.channels)
-        while any(
-            math.prod(stage) % VECTOR for stage in _judge_plan(self.real, channels).stages[1:]
-        ):
-            channels *= 2
+        channels = whole_channels(_judge_plan(self.real, settings.channels))
         return settings.shape(channels, width_bucket(settings.latent + self.pairs.n_conditions))
 
     def family(self, shape: Shape) -> GameFamily:
@@ -244,22 +236,8 @@ class _Family(GameFamily):
         """What makes the stacked discriminators of `rows`."""
         activations = leaky_spans([self.settings(row) for row in rows])
         plan = _judge_plan(self.real, self.shape.width, LANES)
-
-        def build(
-            parameters: Tensor, gradient: Tensor, extent: Extent, use: str
-        ) -> ImageDiscriminator:
-            tensors = self.layouts["discriminator"], parameters, gradient
-            name = "discriminator" + (JUDGING if use == JUDGING else LEARNING)
-            return ImageDiscriminator(
-                plan, *tensors, extent.n_rows, activations, self.workspace, name
-            )
-
-        return build
+        return image_judges(plan, self.layouts["discriminator"], activations, self.workspace)
 
     def figures(self, training: GameTraining, made: Tensor) -> dict[str, Tensor]:
         """The mean absolute difference from the true validation images, in data units."""
-        real = self._pairs
-        images = made[:, :, : real.n_features] * real.scale + real.shift
-        turns = torch.arange(made.shape[1], device=made.device) % len(real.answers)
-        away = (images - real.answers[turns]).abs().flatten(1)
-        return {"validation_l1": away.double().mean(1)}
+        return {VALIDATION_L1.name: distance(self.real, made, self._pairs.answers)}

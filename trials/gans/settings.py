@@ -7,11 +7,16 @@ from dataclasses import dataclass
 from search_spaces import Categorical, Float, Int
 from search_spaces.parameters import Axis
 from trials.gans.losses import LOSSES
-from trials.stacked.activations import LEAK
+from trials.stacked.activations import ACTIVATIONS, LEAK
 from trials.stacked.optimizers import Rule
 
 LATENTS = ("normal", "uniform")
 """Standard normal, or uniform in [-1, 1]."""
+
+STILL_ACTIVATIONS = Categorical(
+    tuple(name for name, activation in ACTIVATIONS.items() if not activation.moves_zero)
+)
+"""The axis of players that have no room for masks: padded units stay 0 by themselves."""
 
 FROZEN = ("none", "generator", "discriminator")
 

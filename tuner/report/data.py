@@ -161,21 +161,11 @@ def optuna_study(study: StudyRecord) -> optuna.study.Study:
 
     Trials are numbered anew from 0 in order, which changes nothing where there is no gap.
     """
-    import optuna
+    from tuner.scratch import scratch_study
 
-    verbosity = optuna.logging.get_verbosity()
-    optuna.logging.set_verbosity(optuna.logging.WARNING)  # no line per study on standard error
-    try:
-        copy = optuna.create_study(
-            study_name=study.name,
-            directions=[
-                optuna.study.StudyDirection[direction.upper()]
-                for _, direction, _ in study.objectives
-            ],
-        )
-        copy.add_trials(frozen_trials(study))
-    finally:
-        optuna.logging.set_verbosity(verbosity)
+    directions = [direction for _, direction, _ in study.objectives]
+    copy = scratch_study(study_name=study.name, directions=directions)
+    copy.add_trials(frozen_trials(study))
     return copy
 
 

@@ -2,13 +2,15 @@
 
 import numpy as np
 import pytest
+import small_data
 import torch
 from plain_perceptron import left_out, shorten, tensors_of
+from small_data import dataset
 from torch import nn
 from torch.func import functional_call
 
 from trials.contract import Row
-from trials.data import DataError, Dataset, Part
+from trials.data import DataError
 from trials.data.scaling import fit_scaling
 from trials.networks.cnn import CNN
 from trials.stacked.batches import padded_batch
@@ -38,26 +40,12 @@ class Masked(nn.Module):
 
 
 def images_data(height, width, is_regression=False):
-    """90 noisy images in three classes, or with a number; 53 of them for training."""
+    """90 noisy images in three classes, or with a number."""
     rng = np.random.default_rng(4)
     y = rng.integers(0, 3, 90)
     x = rng.normal(size=(90, 1, height, width)) + y[:, None, None, None]
     x[:, :, 0] = 0.0  # equal pixels, as at the edge of digits
-    answers = y.astype(np.float32) * 10 if is_regression else y
-    cuts = (slice(0, 53), slice(53, 74), slice(74, 90))
-    train, validation, test = (Part(x[cut].astype(np.float32), answers[cut]) for cut in cuts)
-    return Dataset(
-        name="small images",
-        kind="images",
-        task="regression" if is_regression else "classification",
-        train=train,
-        validation=validation,
-        test=test,
-        feature_names=(),
-        classes=() if is_regression else ("a", "b", "c"),
-        target_name="",
-        fingerprint="",
-    )
+    return dataset("images", x, y, is_regression)
 
 
 def plain_network(data, params, weights):
@@ -141,12 +129,7 @@ def plain_curve(data, params, weights):
 
 def stacked_curve(data, params, dtype=torch.float64):
     """Initial weights, validation losses and last weights of one row alone in its cohort."""
-    trainer = CNN(data, dtype=dtype)
-    cohort = trainer.cohort(trainer.structure(params))
-    cohort.admit([Row(0, params, SEED, EPOCHS)])
-    weights = trainer.weights(cohort.save(0), params)
-    curve = [cohort.advance()[0].metrics["validation_loss"] for _ in range(EPOCHS)]
-    return weights, curve, trainer.weights(cohort.save(0), params)
+    return small_data.stacked_curve(CNN(data, dtype=dtype), Row(0, params, SEED, EPOCHS))
 
 
 CASES = {

@@ -2,13 +2,13 @@
 
 import math
 
-import numpy as np
 import pytest
 import torch
+from small_data import sequences_data, stacked_curve
 from torch import nn
 
 from trials.contract import Row
-from trials.data import Dataset, Part, load
+from trials.data import load
 from trials.data.scaling import fit_scaling
 from trials.networks.cnn_1d import CNN1D
 from trials.stacked.noise import data_order
@@ -16,27 +16,6 @@ from trials.stacked.noise import data_order
 SMALL = {"channels": 3, "units": 5, "batch_size": 16, "learning_rate": 0.01}
 SEED, EPOCHS = 11, 2
 POOLINGS = {"max": nn.MaxPool1d, "average": nn.AvgPool1d}
-
-
-def sequences_data(n_steps=7):
-    """90 noisy sequences of 3 features in three classes."""
-    rng = np.random.default_rng(4)
-    y = rng.integers(0, 3, 90)
-    x = (rng.normal(size=(90, n_steps, 3)) + y[:, None, None]).astype(np.float32)
-    cuts = (slice(0, 53), slice(53, 74), slice(74, 90))
-    train, validation, test = (Part(x[cut], y[cut]) for cut in cuts)
-    return Dataset(
-        name="small sequences",
-        kind="sequences",
-        task="classification",
-        train=train,
-        validation=validation,
-        test=test,
-        feature_names=(),
-        classes=("a", "b", "c"),
-        target_name="",
-        fingerprint="",
-    )
 
 
 def plain_network(data, params):
@@ -87,20 +66,13 @@ CASES = {
 @pytest.mark.parametrize("changes", CASES.values(), ids=CASES)
 def test_classification_equals_plain_torch(changes):
     """In company, a row does what torch.nn and torch.optim do, to 1e-9."""
-    data, params = sequences_data(), SMALL | changes
-    trainer = CNN1D(data, dtype=torch.float64)
-    cohort = trainer.cohort(trainer.structure(params))
+    data, params = sequences_data(n_steps=7), SMALL | changes
     others = [{"channels": 9, "learning_rate": 0.1}, {"dropout": 0.2, "optimizer": "sgd"}]
-    rows = [Row(k, params | other, k, EPOCHS) for k, other in enumerate(others, 1)]
-    cohort.admit([Row(0, params, SEED, EPOCHS), *rows])
-    weights = trainer.weights(cohort.save(0), params)
-    curve = []
-    for _ in range(EPOCHS):
-        (own,) = (p for p in cohort.advance() if p.key == 0)
-        curve.append(own.metrics["validation_loss"])
+    weights, curve, trained = stacked_curve(
+        CNN1D(data, dtype=torch.float64), Row(0, params, SEED, EPOCHS), others
+    )
     expected, network = plain_curve(data, params, weights)
     assert curve == pytest.approx(expected, rel=1e-9)
-    trained = trainer.weights(cohort.save(0), params)
     assert list(trained) == list(network.state_dict())
     for name, tensor in network.state_dict().items():
         torch.testing.assert_close(trained[name], tensor, rtol=1e-7, atol=1e-9)

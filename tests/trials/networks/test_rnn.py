@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 import torch
+from small_data import sequences_data, stacked_curve
 from torch import nn
 
 from trials.contract import Row
-from trials.data import DataError, Dataset, Part, load
+from trials.data import DataError, load
 from trials.data.scaling import fit_scaling
 from trials.data.series import Cut, windows
 from trials.networks.rnn import RNN
@@ -41,28 +42,6 @@ class Plain(nn.Module):
         return self.head(self.recurrent(x)[0][:, -1] * self.mask)
 
 
-def sequences_data(is_regression=False):
-    """90 noisy sequences of 6 steps and 3 features in three classes, or with a number."""
-    rng = np.random.default_rng(4)
-    y = rng.integers(0, 3, 90)
-    x = (rng.normal(size=(90, 6, 3)) + y[:, None, None]).astype(np.float32)
-    answers = y.astype(np.float32) * 10 if is_regression else y
-    cuts = (slice(0, 53), slice(53, 74), slice(74, 90))
-    train, validation, test = (Part(x[cut], answers[cut]) for cut in cuts)
-    return Dataset(
-        name="small sequences",
-        kind="sequences",
-        task="regression" if is_regression else "classification",
-        train=train,
-        validation=validation,
-        test=test,
-        feature_names=(),
-        classes=() if is_regression else ("a", "b", "c"),
-        target_name="",
-        fingerprint="",
-    )
-
-
 def plain_curve(data, params, weights):
     """Validation losses, standardised, of training that draws from the row's generators."""
     network = Plain(params, data.shape[1], data.n_classes or 1).double()
@@ -95,20 +74,6 @@ def plain_curve(data, params, weights):
     return curve, network
 
 
-def stacked_curve(data, params, companions=()):
-    """Initial weights, validation losses and last weights of one row among others."""
-    trainer = RNN(data, dtype=torch.float64)
-    cohort = trainer.cohort(trainer.structure(params))
-    rows = [Row(k, params | other, k, EPOCHS) for k, other in enumerate(companions, 1)]
-    cohort.admit([Row(0, params, SEED, EPOCHS), *rows])
-    weights = trainer.weights(cohort.save(0), params)
-    curve = []
-    for _ in range(EPOCHS):
-        (own,) = (p for p in cohort.advance() if p.key == 0)
-        curve.append(own.metrics["validation_loss"])
-    return weights, curve, trainer.weights(cohort.save(0), params)
-
-
 CASES = {
     "one layer": {},
     "two layers": {"layers": 2},
@@ -125,7 +90,9 @@ def test_classification_equals_plain_torch(cell, changes):
     """In company, a row does what torch.nn and torch.optim do, to 1e-9."""
     data, params = sequences_data(), SMALL | {"cell": cell} | changes
     others = [{"units": 9, "learning_rate": 0.1}, {"dropout": 0.2, "optimizer": "sgd"}]
-    weights, curve, trained = stacked_curve(data, params, others)
+    weights, curve, trained = stacked_curve(
+        RNN(data, dtype=torch.float64), Row(0, params, SEED, EPOCHS), others
+    )
     expected, network = plain_curve(data, params, weights)
     assert curve == pytest.approx(expected, rel=1e-9)
     assert set(trained) == set(network.state_dict())
@@ -137,7 +104,7 @@ def test_classification_equals_plain_torch(cell, changes):
 def test_regression_equals_plain_torch_in_units_of_the_target(cell):
     """The network learns the standardised number; its loss is in squared units of the target."""
     data, params = sequences_data(is_regression=True), SMALL | {"cell": cell}
-    weights, curve, _ = stacked_curve(data, params)
+    weights, curve, _ = stacked_curve(RNN(data, dtype=torch.float64), Row(0, params, SEED, EPOCHS))
     expected, _ = plain_curve(data, params, weights)
     variance = float(data.train.y.astype(np.float64).var())
     assert curve == pytest.approx([loss * variance for loss in expected], rel=1e-9)

@@ -2,13 +2,13 @@
 
 import math
 
-import numpy as np
 import pytest
 import torch
+from small_data import sequences_data, stacked_curve
 from torch import nn
 
 from trials.contract import Row
-from trials.data import DataError, Dataset, Part, load
+from trials.data import DataError, load
 from trials.data.scaling import fit_scaling
 from trials.networks.transformer import Transformer
 from trials.stacked.noise import data_order
@@ -62,27 +62,6 @@ def waves(n_steps, width):
     return table
 
 
-def sequences_data():
-    """90 noisy sequences of 6 steps and 3 features in three classes."""
-    rng = np.random.default_rng(4)
-    y = rng.integers(0, 3, 90)
-    x = (rng.normal(size=(90, 6, 3)) + y[:, None, None]).astype(np.float32)
-    cuts = (slice(0, 53), slice(53, 74), slice(74, 90))
-    train, validation, test = (Part(x[cut], y[cut]) for cut in cuts)
-    return Dataset(
-        name="small sequences",
-        kind="sequences",
-        task="classification",
-        train=train,
-        validation=validation,
-        test=test,
-        feature_names=(),
-        classes=("a", "b", "c"),
-        target_name="",
-        fingerprint="",
-    )
-
-
 def plain_curve(data, params, weights):
     """Validation losses of plain training in the row's order."""
     network = Plain(params, data.shape, data.n_classes).double()
@@ -105,20 +84,6 @@ def plain_curve(data, params, weights):
     return curve, network
 
 
-def stacked_curve(data, params, companions):
-    """Initial weights, validation losses and last weights of one row among others."""
-    trainer = Transformer(data, dtype=torch.float64)
-    cohort = trainer.cohort(trainer.structure(params))
-    rows = [Row(k, params | other, k, EPOCHS) for k, other in enumerate(companions, 1)]
-    cohort.admit([Row(0, params, SEED, EPOCHS), *rows])
-    weights = trainer.weights(cohort.save(0), params)
-    curve = []
-    for _ in range(EPOCHS):
-        (own,) = (p for p in cohort.advance() if p.key == 0)
-        curve.append(own.metrics["validation_loss"])
-    return weights, curve, trainer.weights(cohort.save(0), params)
-
-
 CASES = {
     "two heads": {},
     "one head": {"heads": 1, "units": 5},
@@ -136,7 +101,9 @@ def test_classification_equals_plain_torch(changes):
     """In company, a row does what torch.nn and torch.optim do, to 1e-9."""
     data, params = sequences_data(), SMALL | changes
     others = [{"units": 7, "learning_rate": 0.1}, {"dropout": 0.2, "optimizer": "sgd"}]
-    weights, curve, trained = stacked_curve(data, params, others)
+    weights, curve, trained = stacked_curve(
+        Transformer(data, dtype=torch.float64), Row(0, params, SEED, EPOCHS), others
+    )
     expected, network = plain_curve(data, params, weights)
     assert curve == pytest.approx(expected, rel=1e-9)
     assert set(trained) == set(network.state_dict())
@@ -147,8 +114,12 @@ def test_classification_equals_plain_torch(changes):
 def test_dropout_changes_what_is_learnt():
     """Rows that differ in the rate of dropout alone part ways."""
     data = sequences_data()
-    without, curve, _ = stacked_curve(data, SMALL, [])
-    same, dropped, _ = stacked_curve(data, SMALL | {"dropout": 0.4}, [])
+    without, curve, _ = stacked_curve(
+        Transformer(data, dtype=torch.float64), Row(0, SMALL, SEED, EPOCHS)
+    )
+    same, dropped, _ = stacked_curve(
+        Transformer(data, dtype=torch.float64), Row(0, SMALL | {"dropout": 0.4}, SEED, EPOCHS)
+    )
     assert all(torch.equal(without[name], same[name]) for name in without)
     assert curve != dropped
 

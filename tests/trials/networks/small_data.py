@@ -1,0 +1,52 @@
+"""Small data for comparisons with plain torch, and the curve of a row in company."""
+
+import numpy as np
+
+from trials.contract import Row
+from trials.data import Dataset, Part
+
+
+def dataset(kind, x, classes, is_regression=False):
+    """90 points, 53 of them for training, in three classes, or with a number of each class."""
+    answers = classes.astype(np.float32) * 10 if is_regression else classes
+    cuts = (slice(0, 53), slice(53, 74), slice(74, 90))
+    train, validation, test = (Part(x[cut].astype(np.float32), answers[cut]) for cut in cuts)
+    return Dataset(
+        name=f"small {kind}",
+        kind=kind,
+        task="regression" if is_regression else "classification",
+        train=train,
+        validation=validation,
+        test=test,
+        feature_names=(),
+        classes=() if is_regression else ("a", "b", "c"),
+        target_name="",
+        fingerprint="",
+    )
+
+
+def sequences_data(n_steps=6, is_regression=False):
+    """90 noisy sequences of 3 features."""
+    rng = np.random.default_rng(4)
+    y = rng.integers(0, 3, 90)
+    x = rng.normal(size=(90, n_steps, 3)) + y[:, None, None]
+    return dataset("sequences", x, y, is_regression)
+
+
+def stacked_curve(trainer, row, companions=()):
+    """Initial weights, validation losses and last weights of a row among others like it.
+
+    Args:
+        trainer: Of the row's kind.
+        row: Its key is 0.
+        companions: What others have otherwise.
+    """
+    cohort = trainer.cohort(trainer.structure(row.params))
+    others = [Row(k, row.params | o, k, row.epochs) for k, o in enumerate(companions, 1)]
+    cohort.admit([row, *others])
+    weights = trainer.weights(cohort.save(0), row.params)
+    curve = []
+    for _ in range(row.epochs):
+        (own,) = (p for p in cohort.advance() if p.key == 0)
+        curve.append(own.metrics["validation_loss"])
+    return weights, curve, trainer.weights(cohort.save(0), row.params)

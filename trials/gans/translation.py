@@ -1,0 +1,25 @@
+"""How far made images are from the true ones, where these are known."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from trials.contract import Objective
+from trials.gans.real import Real
+
+VALIDATION_L1 = Objective("validation_l1", "minimize", "data units")
+"""The figure of every translation of images."""
+
+
+def distance(real: Real, made: Tensor, truth: Tensor) -> Tensor:
+    """The mean absolute difference from the true images, in data units, shape (K,).
+
+    Args:
+        real: What the generator learns from, whose scale the made images have.
+        made: Shape (K, N, at least D); sample n answers image n of the truth, taken in turns.
+        truth: In data units, shape (V, D).
+    """
+    images = made[:, :, : real.n_features] * real.scale + real.shift
+    turns = torch.arange(made.shape[1], device=made.device) % len(truth)
+    return (images - truth[turns]).abs().flatten(1).double().mean(1)
