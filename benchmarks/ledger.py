@@ -15,37 +15,23 @@ compare on a machine with other work, and the memory of the process, libraries i
 from __future__ import annotations
 
 import argparse
-import contextlib
-import gc
 import multiprocessing
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import optuna
 import psutil
+from scripted_lane import FIVE_FLOATS, NO_END, Work, scripted_study
 
-from search_spaces import Float, Space
 from search_spaces.deep_networks import MLP
-from tuner.launching import create
-from tuner.ledger import Ledger
-from tuner.messages import Assignment, LaneInfo, Report, Slots, Turn
-from tuner.plan import Plan
-from tuner.resolve import resolve
-from tuner.seeds import derive
-from tuner.spec import SamplerSpec, spec_from_mapping
-from tuner.storage import open_storage, this_process
+from tuner.spec import SamplerSpec
 
-N_SLOTS, N_EPOCHS = 64, 20
 N_UNDER_WAY, N_MEASURED = 200, 200
-NO_END = 10**9
-SPACES = {
-    "mlp, 14 parameters": MLP,
-    "5 floats": Space({f"x{index}": Float(0.0, 1.0) for index in range(5)}),
-}
+SPACES = {"mlp, 14 parameters": MLP, "5 floats": FIVE_FLOATS}
 SAMPLERS = {
     "random": SamplerSpec(name="random"),
     "tpe": SamplerSpec(name="tpe"),
@@ -53,106 +39,30 @@ SAMPLERS = {
 }
 
 
-def loss(params: Mapping[str, Any], number: int, epoch: int) -> float:
-    """A made-up curve: falls towards a level that the floats decide, with some noise."""
-    floats = [value for value in params.values() if isinstance(value, float)]
-    level = sum((value - 0.3) ** 2 for value in floats) / len(floats)
-    return level + 1 / epoch + derive(number, "noise", epoch, bits=16) / 2**17
-
-
-class ScriptedLane:
-    """Rows that need no training: every turn each of them reports one more epoch."""
-
-    def __init__(self, ledger: Ledger, session: str) -> None:
-        self._ledger = ledger
-        self._session = session
-        welcome = ledger.join(LaneInfo(0, session, "here", 1, "cpu", Slots(N_SLOTS)))
-        self._rows = {row.trial_id: row for row in welcome.answer.trials}
-        self._epochs = dict.fromkeys(self._rows, 0)
-        self._index = 0
-        self.n_started = len(self._rows)
-
-    def turn(self) -> bool:
-        """One exchange; returns whether there is anything left to do."""
-        self._index += 1
-        for key in self._epochs:
-            self._epochs[key] += 1
-        ended = {key for key, epoch in self._epochs.items() if epoch == N_EPOCHS}
-        answer = self._ledger.exchange(
-            Turn(
-                lane=0,
-                session=self._session,
-                index=self._index,
-                reports=tuple(self._report(self._rows[key]) for key in sorted(self._rows)),
-                n_free=N_SLOTS - len(self._rows) + len(ended),
-                n_slots=N_SLOTS,
-            )
-        )
-        for key in ended | {verdict.trial_id for verdict in answer.verdicts}:
-            del self._rows[key], self._epochs[key]
-        self._rows |= {row.trial_id: row for row in answer.trials}
-        self._epochs |= dict.fromkeys((row.trial_id for row in answer.trials), 0)
-        self.n_started += len(answer.trials)
-        return answer.state == "go"
-
-    def _report(self, row: Assignment) -> Report:
-        epoch = self._epochs[row.trial_id]
-        value = loss(row.params, row.number, epoch)
-        return Report(row.trial_id, row.token, epoch, {"validation_loss": value})
-
-
-@contextlib.contextmanager
-def study(
-    folder: Path, space: Space, sampler: SamplerSpec, n_trials: int
-) -> Iterator[ScriptedLane]:
-    """A lane of the folder's study, which is created if it is not there.
-
-    Args:
-        folder: Where the database is.
-        space: What is sampled.
-        sampler: Which one.
-        n_trials: The study's budget.
-    """
-    url = f"sqlite:///{folder / 'ledger.db'}"
-    keys = {"study": "s", "trainer": "mlp", "data": "iris", "epochs": N_EPOCHS, "storage": url}
-    resolved = resolve(spec_from_mapping(keys | {"trials": n_trials}))
-    storage = open_storage(url)
-    create(storage, resolved, "s")
-    study_id = storage.get_study_id_from_name("s")
-    spec = resolved.spec.model_copy(update={"sampler": sampler})
-    plan = Plan("s", study_id, spec, space, resolved.objectives, folder, True, 1, N_SLOTS)
-    owner = this_process()
-    storage.records.claim(study_id, owner, lease_s=30.0)
-    ledger = Ledger(storage, plan, owner)
-    # What is there now lives on; a collection that looks at all of it takes half a second.
-    gc.freeze()
-    yield ScriptedLane(ledger, session=f"scripted-{n_trials}")
-    ledger.close()
-    storage.close()
-
-
 def fill(folder: Path, space: str, n_trials: int) -> None:
     """The folder has a study of `n_trials` by random search, all of them finished."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    with study(folder, SPACES[space], SAMPLERS["random"], n_trials) as lane:
-        while lane.turn():
-            pass
+    with scripted_study(_url(folder), folder, Work(SPACES[space]), n_trials) as lane:
+        lane.run_until(NO_END)
 
 
 def measure(folder: Path, space: str, sampler: str) -> tuple[float, float, float]:
     """Milliseconds per trial by the clock and of CPU time, and MiB of this process."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    with study(folder, SPACES[space], SAMPLERS[sampler], NO_END) as lane:
-        while lane.n_started < N_UNDER_WAY:
-            lane.turn()
+    work = Work(SPACES[space], SAMPLERS[sampler])
+    with scripted_study(_url(folder), folder, work) as lane:
+        lane.run_until(N_UNDER_WAY)
         n_before = lane.n_started
         began, used = time.perf_counter(), time.process_time()
-        while lane.n_started < n_before + N_MEASURED:
-            lane.turn()
+        lane.run_until(n_before + N_MEASURED)
         clock_s, cpu_s = time.perf_counter() - began, time.process_time() - used
         n_counted = lane.n_started - n_before
         memory = psutil.Process().memory_info().rss / 2**20
     return 1e3 * clock_s / n_counted, 1e3 * cpu_s / n_counted, memory
+
+
+def _url(folder: Path) -> str:
+    return f"sqlite:///{folder / 'ledger.db'}"
 
 
 def apart(task: Callable[..., Any], *arguments: Any) -> Any:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
-from tuner.algorithms.ordinal import Distance, kernel
+from tuner.algorithms.ordinal import Distance, gaps, kernel
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
@@ -31,15 +32,15 @@ class Points(NamedTuple):
 
 
 class Cells(NamedTuple):
-    """Points on an axis with a grid.
+    """The different cells that points have on an axis with a grid.
 
     Attributes:
-        axis: Which of the D numbers.
-        ends: Where the cells begin and end, each cell once, shape (2, number of cells).
-        of_point: Which cell each point has, shape (N,).
+        numbers: Each cell once, counted from 0 at the lowest value, upwards.
+        ends: Where they begin and end, shape (2, number of cells).
+        of_point: Which of them each point has, shape (N,).
     """
 
-    axis: int
+    numbers: list[int]
     ends: np.ndarray
     of_point: np.ndarray
 
@@ -55,18 +56,36 @@ class Choices:
     distribution: CategoricalDistribution
     distance: Distance | None
 
+    @cached_property
+    def _gaps(self) -> np.ndarray | None:
+        return None if self.distance is None else gaps(self.distribution.choices, self.distance)
+
     def probabilities(self, n: int) -> np.ndarray:
         """How probable each of `n` kernels finds each choice, shape (C + 1, C).
 
         Row c is that of a kernel at choice c; the last row is the prior's, which is even.
         """
-        choices = self.distribution.choices
-        n_choices = len(choices)
-        table = np.full((n_choices + 1, n_choices), 1 / (n + 1 + n_choices))
-        table.ravel()[: n_choices**2 : n_choices + 1] *= n + 2
-        table[-1] = 1 / n_choices
-        if self.distance is not None and n > 0:
-            table[:-1] = table[:-1] @ kernel(choices, self.distance, n)
+        n_choices = len(self.distribution.choices)
+        least = 1 / (n + 1 + n_choices)
+        table = self._table(least, least * (n + 2), 1 / n_choices)
+        if self._gaps is not None and n > 0:
+            table[:-1] = table[:-1] @ kernel(self._gaps, n)
+        return table
+
+    def log_probabilities(self, n: int) -> np.ndarray:
+        """Their logarithms."""
+        if self._gaps is not None:
+            logs: np.ndarray = np.log(self.probabilities(n))
+            return logs
+        n_choices = len(self.distribution.choices)
+        least = 1 / (n + 1 + n_choices)
+        return self._table(math.log(least), math.log(least * (n + 2)), -math.log(n_choices))
+
+    def _table(self, others: float, own: float, prior: float) -> np.ndarray:
+        n_choices = len(self.distribution.choices)
+        table = np.full((n_choices + 1, n_choices), others)
+        table.ravel()[: n_choices**2 : n_choices + 1] = own
+        table[-1] = prior
         return table
 
 
@@ -140,12 +159,15 @@ class Axes:
         """The cells of `values`, shape (D, N), on each axis with a grid."""
         found = []
         for axis in self.gridded:
-            middles = np.array(sorted(set(values[axis].tolist())))
-            of_point = np.searchsorted(middles, values[axis])
-            half = self._steps[axis] / 2
-            ends = np.stack([middles - half, middles + half])
+            low, step = self._low[axis, 0], self._steps[axis, 0]
+            of_value = np.rint((values[axis] - low) / step).astype(int)
+            numbers = sorted(set(of_value.tolist()))
+            of_point = np.searchsorted(numbers, of_value)
+            middles = low + np.array(numbers) * step
+            ends = np.stack([middles - step / 2, middles + step / 2])
             ends = np.log(ends) if axis in self._logs else ends
-            found.append(Cells(axis, (ends - self._middle[axis]) / self._width[axis], of_point))
+            ends = (ends - self._middle[axis, 0]) / self._width[axis, 0]
+            found.append(Cells(numbers, ends, of_point))
         return found
 
     def params(self, values: np.ndarray, picks: np.ndarray) -> dict[str, Any]:

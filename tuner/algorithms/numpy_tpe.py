@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from optuna.samplers import BaseSampler, RandomSampler
 from optuna.samplers._lazy_random_state import LazyRandomState
 from optuna.study import StudyDirection
 
+from search_spaces.checks import is_among
 from tuner.algorithms.axes import Axes, fixed_values
 from tuner.algorithms.parzen import Candidates, Estimator
 from tuner.algorithms.trial_table import TrialTable
@@ -32,6 +33,13 @@ class TpeOptions:
     multivariate: bool | None = None
     group: bool = False
     constant_liar: bool = True
+
+
+class _Fit(NamedTuple):
+    """An estimator and the rows of the trials that it is of."""
+
+    estimator: Estimator
+    rows: np.ndarray
 
 
 class NumpyTpe(BaseSampler):
@@ -56,13 +64,14 @@ class NumpyTpe(BaseSampler):
         self._space = space
         self._options = options
         self._fixed = fixed_values(space)
+        self._conditions = {name: axis.conditions for name, axis in space.items()}
         self._distributions = {
             name: item for name, item in space.distributions.items() if name not in self._fixed
         }
         self._groups = {names: self._axes(names) for names in groups(space, options)}
         self._alone = {name: self._axes([name]) for name in self._distributions}
-        self._likely: dict[Axes, Estimator] = {}
-        """Of the good trials; they stay the same until another trial finishes."""
+        self._likely: dict[Axes, _Fit] = {}
+        self._unlikely: dict[Axes, _Fit] = {}
         self._study_name: str | None = None
         self._table = TrialTable(self._axes(self._distributions), 1)
 
@@ -81,8 +90,7 @@ class NumpyTpe(BaseSampler):
         if self._is_starting:
             return params
         for (name, *_), axes in self._groups.items():
-            is_conditional = bool(self._space[name].conditions)
-            if not is_conditional or name in self._space.active({**self._fixed, **params}):
+            if self._is_present(name, params):
                 params |= self._propose(axes)
         return params
 
@@ -101,6 +109,14 @@ class NumpyTpe(BaseSampler):
             )
         return self._propose(self._alone[param_name])[param_name]
 
+    def _is_present(self, name: str, params: Mapping[str, Any]) -> bool:
+        """Whether the axis is part of a trial with these parameters, given those it depends on."""
+        known = {**self._fixed, **params}
+        return all(
+            parent in known and is_among(known[parent], values) and self._is_present(parent, params)
+            for parent, values in self._conditions[name].items()
+        )
+
     def _axes(self, names: Iterable[str]) -> Axes:
         distributions = {name: self._distributions[name] for name in names}
         return Axes(distributions, self._space.ordinal_distances())
@@ -112,31 +128,42 @@ class NumpyTpe(BaseSampler):
     def _follow(self, study: Study) -> None:
         """The table is that of the study as it is now."""
         trials = study.get_trials(deepcopy=False)
-        n_before = self._table.n_finished
         if study.study_name != self._study_name or len(trials) < self._table.n_rows:
             sign = -1 if study.direction == StudyDirection.MAXIMIZE else 1
             self._study_name = study.study_name
-            self._table, n_before = TrialTable(self._axes(self._distributions), sign), -1
-        self._table.update(trials)
-        if self._table.n_finished != n_before:
+            self._table = TrialTable(self._axes(self._distributions), sign)
             self._likely.clear()
+            self._unlikely.clear()
+        self._table.update(trials)
 
     def _propose(self, axes: Axes) -> dict[str, Any]:
         """The candidate that is most typical of good trials and least of poor ones.
 
         The trial that is asked for has none of these axes yet, and so is no poor one.
         """
-        likely = self._likely.get(axes)
-        if likely is None:
-            likely = Estimator(axes, self._table.points(axes, self._table.good()))
-            self._likely[axes] = likely
-        poor = self._table.poor(with_running=self._options.constant_liar)
-        unlikely = Estimator(axes, self._table.points(axes, poor))
+        likely = self._estimator(self._likely, axes, self._table.good(axes))
+        poor = self._table.poor(axes, with_running=self._options.constant_liar)
+        unlikely = self._estimator(self._unlikely, axes, poor)
         drawn = likely.sample(self._rng.rng, self._options.n_ei_candidates)
         candidates = Candidates(axes, drawn)
         gain = likely.log_density(candidates) - unlikely.log_density(candidates)
         best = int(np.argmax(gain))
         return axes.params(candidates.values[:, best], candidates.picks[:, best])
+
+    def _estimator(self, fits: dict[Axes, _Fit], axes: Axes, rows: np.ndarray) -> Estimator:
+        """That of the trials; the last one grows into it where they are its own and newer ones."""
+        fit = fits.get(axes)
+        n_before = 0 if fit is None else len(fit.rows)
+        is_same = fit is not None and np.array_equal(rows[:n_before], fit.rows)
+        more = rows[n_before:]
+        if fit is None or not is_same or (len(more) and not fit.estimator.can_grow):
+            fit = _Fit(Estimator(axes, self._table.points(axes, rows)), rows)
+        elif len(more):
+            places, picks = self._table.points(axes, more)
+            for index in range(len(more)):
+                fit.estimator.append(places[:, index], picks[:, index])
+        fits[axes] = _Fit(fit.estimator, rows)
+        return fit.estimator
 
 
 def groups(space: Space, options: TpeOptions) -> list[tuple[str, ...]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -44,24 +44,33 @@ def share_between_near_choices(sampler: TPESampler, distances: Mapping[str, Dist
                 return found
             assert isinstance(found, _BatchedCategoricalDistributions)
             weights = found.weights.copy()
-            weights[:-1] = weights[:-1] @ kernel(search_space.choices, distance, len(observations))
+            apart = gaps(search_space.choices, distance)
+            weights[:-1] = weights[:-1] @ kernel(apart, len(observations))
             return _BatchedCategoricalDistributions(weights)
 
     sampler._parzen_estimator_cls = Estimator
 
 
-def kernel(choices: tuple[Any, ...], distance: Distance, n_observations: int) -> np.ndarray:
+def gaps(choices: Sequence[Any], distance: Distance) -> np.ndarray:
+    """How far apart every two choices are, shape (C, C)."""
+    return np.array([[float(distance(a, b)) for b in choices] for a in choices])
+
+
+def kernel(apart: np.ndarray, n_observations: int) -> np.ndarray:
     """How one observed choice is spread, shape (C, C), rows summing to 1.
 
     A Gaussian of the distance whose width is the largest distance divided by the number of
     observations, yet at least half the mean step between neighbours: it narrows as TPE's
     estimators of numbers do, until choices stand alone.
+
+    Args:
+        apart: What `gaps` found.
+        n_observations: At least 1.
     """
-    gaps = np.array([[float(distance(a, b)) for b in choices] for a in choices])
-    largest = gaps.max()
+    n_choices, largest = len(apart), apart.max()
     if largest <= 0:
-        return np.eye(len(choices))
-    width = max(largest / (1 + n_observations), largest / (2 * max(1, len(choices) - 1)))
-    spread = np.exp(-0.5 * (gaps / width) ** 2)
+        return np.eye(n_choices)
+    width = max(largest / (1 + n_observations), largest / (2 * max(1, n_choices - 1)))
+    spread = np.exp(-0.5 * (apart / width) ** 2)
     normalised: np.ndarray = spread / spread.sum(axis=1, keepdims=True)
     return normalised

@@ -78,7 +78,11 @@ def random(task: SamplingTask) -> "BaseSampler":
     """Independent uniform draws (in the logarithm for log axes)."""
     from optuna.samplers import RandomSampler
 
-    return RandomSampler(seed=_seed(task))
+    from tuner.algorithms.random_search import RandomSearch
+
+    if task.space is None:
+        return RandomSampler(seed=_seed(task))
+    return RandomSearch(task.space, _seed(task))
 
 
 def qmc(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from bisect import insort
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -35,6 +36,14 @@ class Rank(NamedTuple):
     row: int
 
 
+@dataclass
+class _Members:
+    """Which trials have all of some axes, by row, as of the first `n_read` that were read."""
+
+    has_all: np.ndarray = field(default_factory=lambda: np.empty(0, dtype=bool))
+    n_read: int = 0
+
+
 class TrialTable:
     """The trials of one study by row, row and number being the same.
 
@@ -53,6 +62,10 @@ class TrialTable:
         self._state = np.empty(0, dtype=np.int8)
         self._ranks: list[Rank] = []
         self._unfinished: dict[int, tuple[TrialState, int]] = {}
+        self._best = np.empty(0, dtype=int)
+        """Rows of the best tenth of the finished trials, oldest first."""
+        self._read_rows: list[int] = []
+        self._members: dict[Axes, _Members] = {}
         self.n_rows = 0
 
     @property
@@ -68,28 +81,43 @@ class TrialTable:
             if self._unfinished.get(row) != (trial.state, len(trial.params)):
                 self._read(row, trial)
         self.n_rows = len(trials)
-
-    def good(self) -> np.ndarray:
-        """Rows of the best tenth of the finished trials, oldest first."""
         n_good = min(math.ceil(0.1 * self.n_finished), MOST_GOOD)
-        return np.array(sorted(rank.row for rank in self._ranks[:n_good]), dtype=int)
+        self._best = np.array(sorted(rank.row for rank in self._ranks[:n_good]), dtype=int)
 
-    def poor(self, *, with_running: bool) -> np.ndarray:
-        """Rows of the other finished trials, and of running ones if asked, oldest first."""
+    def good(self, axes: Axes) -> np.ndarray:
+        """Those of the best tenth of the finished trials that have all of `axes`, oldest first."""
+        best = self._best
+        found: np.ndarray = best[self._having(axes)[best]]
+        return found
+
+    def poor(self, axes: Axes, *, with_running: bool) -> np.ndarray:
+        """Rows of the other finished trials, and of running ones if asked, that have all of `axes`.
+
+        They come oldest first.
+        """
         state = self._state[: self.n_rows]
         is_poor = state != _IGNORED if with_running else state == _FINISHED
-        is_poor[self.good()] = False
+        is_poor &= self._having(axes)[: self.n_rows]
+        is_poor[self._best] = False
         return np.flatnonzero(is_poor)
 
     def points(self, axes: Axes, rows: np.ndarray) -> Points:
-        """Those of the trials that have all of `axes`."""
+        """Where the trials are on `axes`; nan or -1 where one has no value."""
         numbers = _column([self._number_rows[name] for name in axes.numbers])
         choices = _column([self._choice_rows[name] for name in axes.choices])
-        places, picks = self._places[numbers, rows], self._picks[choices, rows]
-        has_all = ~np.isnan(places.sum(axis=0)) & (picks >= 0).all(axis=0)
-        if has_all.all():
-            return Points(places, picks)
-        return Points(places[:, has_all], picks[:, has_all])
+        return Points(self._places[numbers, rows], self._picks[choices, rows])
+
+    def _having(self, axes: Axes) -> np.ndarray:
+        """Whether each trial that counts has all of `axes`, as far as it was read before or now."""
+        members = self._members.setdefault(axes, _Members())
+        n_more = len(self._state) - len(members.has_all)
+        members.has_all = np.pad(members.has_all, (0, n_more)) if n_more else members.has_all
+        rows = np.array(self._read_rows[members.n_read :], dtype=int)
+        members.n_read = len(self._read_rows)
+        if len(rows):
+            places, picks = self.points(axes, rows)
+            members.has_all[rows] = ~np.isnan(places).any(axis=0) & (picks >= 0).all(axis=0)
+        return members.has_all
 
     def _reserve(self, n: int) -> None:
         """There is room for `n` rows."""
@@ -103,6 +131,7 @@ class TrialTable:
 
     def _read(self, row: int, trial: FrozenTrial) -> None:
         """The row is that of `trial`, which has a state or parameters it had not before."""
+        self._read_rows.append(row)
         if trial.state.is_finished():
             self._unfinished.pop(row, None)
         else:

@@ -8,12 +8,16 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from optuna.exceptions import DuplicatedStudyError
 from sqlalchemy import Connection, select, update
 from sqlalchemy.dialects import mysql, postgresql, sqlite
+from sqlalchemy.exc import IntegrityError
 
 from tuner.errors import StorageError
 from tuner.storage import tables
 from tuner.storage.owner import Owner
+from tuner.storage.statements import LockStudy
+from tuner.storage.tables import optuna_schema
 
 
 @dataclass
@@ -43,6 +47,36 @@ class ChangeStudy:
         if self.columns:
             change = update(table).where(table.c.study_id == self.study_id)
             connection.execute(change.values(dict(self.columns)))
+
+
+@dataclass(frozen=True)
+class RenameStudy:
+    """A study has another name, in Optuna's table and in ours, and in its spec."""
+
+    study_id: int
+    name: str
+
+    def __call__(self, connection: Connection) -> None:
+        """Raises KeyError without the study, DuplicatedStudyError if another has the name."""
+        LockStudy(self.study_id)(connection)
+        studies = optuna_schema().studies
+        taken = select(studies.c.study_id).where(
+            studies.c.study_name == self.name, studies.c.study_id != self.study_id
+        )
+        if connection.execute(taken).first() is not None:
+            raise DuplicatedStudyError(f"study {self.name!r}: exists already")
+        change = update(studies).where(studies.c.study_id == self.study_id)
+        try:
+            connection.execute(change.values(study_name=self.name))
+        except IntegrityError as error:
+            raise DuplicatedStudyError(f"study {self.name!r}: exists already") from error
+        own = tables.studies
+        text = connection.execute(
+            select(own.c.spec_json).where(own.c.study_id == self.study_id)
+        ).scalar()
+        spec = None if text is None else json.dumps(json.loads(text) | {"study": self.name})
+        renamed = update(own).where(own.c.study_id == self.study_id)
+        connection.execute(renamed.values(study_name=self.name, spec_json=spec))
 
 
 @dataclass

@@ -8,14 +8,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 from optuna.trial import FrozenTrial
-from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
+from sqlalchemy import bindparam, delete, func, insert, select, update
 
 from tuner.storage import tables
 from tuner.storage.activity import from_row, to_row
 from tuner.storage.mirror import MirroredStudy
+from tuner.storage.new_rows import add_rows
 from tuner.storage.owner import Owner
-from tuner.storage.rows import decode_value, encode_value
-from tuner.storage.statements import insert_row
+from tuner.storage.rows import decode_value, encode_value, storable
 from tuner.storage.study_records import StudyRecords
 from tuner.storage.tables import optuna_schema
 from tuner.storage.transactions import Transactions
@@ -147,14 +147,18 @@ class Records(StudyRecords):
         super().__init__(transactions, study)
         self._trial = trial
 
+    def n_objectives(self, trial_id: int) -> int:
+        """How many values the study of the trial wants; raises KeyError without the trial."""
+        with self._transactions.lock:
+            return len(self._trial(trial_id)[0].directions)
+
     def start_attempts(self, new: Sequence[NewAttempt]) -> list[int]:
         """Their tokens, in the same order."""
         now = datetime.now(UTC)
         with self._transactions.transaction() as unit:
             unit.study_ids.update(attempt.study_id for attempt in new)
-            return [
-                unit.run(_StartAttempt({**vars(a), "started_at": a.started_at or now})) for a in new
-            ]
+            rows = [{**vars(attempt), "started_at": attempt.started_at or now} for attempt in new]
+            return add_rows(unit, tables.attempts, rows)
 
     def end_attempts(
         self,
@@ -165,7 +169,8 @@ class Records(StudyRecords):
         at = at or datetime.now(UTC)
         with self._transactions.transaction():
             for token, outcome, reason, error in ended:
-                row = {"of": token, "outcome": outcome, "reason": reason, "error": error}
+                row = {"of": token, "outcome": outcome, "reason": reason}
+                row["error"] = None if error is None else storable(error)
                 self._transactions.stage_statement(_END, {**row, "ended_at": at})
 
     def set_checkpoints(self, saved: Iterable[tuple[int, int, str]]) -> None:
@@ -251,18 +256,6 @@ class Records(StudyRecords):
             unit.run(lambda connection: connection.execute(gone))
             kept = {s: v for s, v in trial.intermediate_values.items() if s <= step}
             self._transactions.mirror.put_values(study, trial, kept)
-
-
-@dataclass
-class _StartAttempt:
-    """A new attempt; its token is the same when repeated."""
-
-    row: dict[str, Any]
-    token: int | None = None
-
-    def __call__(self, connection: Connection) -> int:
-        self.token = insert_row(connection, tables.attempts, self.row, self.token)
-        return self.token
 
 
 def _metric_row(

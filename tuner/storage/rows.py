@@ -31,6 +31,11 @@ _PLAIN = (str, int, float, bool, type(None))
 _INT32 = 2**31
 
 
+def storable(text: str) -> str:
+    """`text` as every database takes it: NUL and what is no Unicode are spelled out."""
+    return text.replace("\0", "\\x00").encode("utf-8", "backslashreplace").decode()
+
+
 def trial_id_of(trial: FrozenTrial) -> int:
     """The trial's key. Optuna's storages and samplers read it from this private name too."""
     return trial._trial_id
@@ -171,10 +176,22 @@ def param_row(trial_id: int, name: str, value: float, distribution: BaseDistribu
 
 
 def _to_json(distribution: BaseDistribution) -> str:
+    known = _texts.get(id(distribution))
+    if known is not None and known[0] is distribution:
+        return known[1]
+    if len(_texts) >= _MOST_TEXTS:
+        _texts.clear()
     # Choices are not told apart by equality: 1 equals True.
-    if isinstance(distribution, CategoricalDistribution):
-        return distribution_to_json(distribution)
-    return _range_to_json(distribution)
+    is_range = not isinstance(distribution, CategoricalDistribution)
+    text = _range_to_json(distribution) if is_range else distribution_to_json(distribution)
+    _texts[id(distribution)] = distribution, text
+    return text
+
+
+_texts: dict[int, tuple[BaseDistribution, str]] = {}
+"""Distributions with their JSON; as long as one is in here, nothing else has its identity."""
+
+_MOST_TEXTS = 1024
 
 
 @functools.lru_cache(maxsize=1024)

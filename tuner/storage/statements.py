@@ -6,13 +6,13 @@ import functools
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from optuna.exceptions import DuplicatedStudyError, UpdateFinishedTrialError
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy import (
     Connection,
-    Insert,
     Select,
     Table,
     Update,
@@ -24,12 +24,19 @@ from sqlalchemy import (
     text,
     update,
 )
+from sqlalchemy import column as column_named
+from sqlalchemy import table as table_named
 from sqlalchemy.exc import IntegrityError
 
 from tuner.errors import StorageError
 from tuner.storage.rows import Row, encode_time
 from tuner.storage.schema import forget_studies
 from tuner.storage.tables import optuna_schema
+from tuner.storage.writes import insertion, unfinished
+
+_NEXT_KEYS = text(
+    "SELECT nextval(pg_get_serial_sequence(:table, :column)) FROM generate_series(1, :n)"
+)
 
 NAME_PREFIX = "no-name-"
 """Optuna's prefix of names that it makes up."""
@@ -86,6 +93,21 @@ class LockStudy:
 
 
 @dataclass
+class KeepNumbers:
+    """Nobody has taken the numbers of a study's new trials before this was repeated."""
+
+    study_id: int
+    number: int
+    was_done: bool = False
+
+    def __call__(self, connection: Connection) -> None:
+        """Raises StorageError where somebody has `number` or one above it."""
+        if self.was_done:
+            _refuse_taken(connection, self.study_id, self.number)
+        self.was_done = True
+
+
+@dataclass
 class InsertTrial:
     """A new trial; its id and number are the same when repeated, or the repetition fails."""
 
@@ -94,18 +116,84 @@ class InsertTrial:
 
     def __call__(self, connection: Connection) -> int:
         """The id of the trial."""
-        trials = optuna_schema().trials
         if self.trial_id is not None:
-            taken = select(func.count()).where(
-                trials.c.study_id == self.row["study_id"], trials.c.number >= self.row["number"]
-            )
-            if connection.execute(taken).scalar():
-                raise StorageError(
-                    f"trial {self.row['number']}: another process took the number while the "
-                    "connection was lost; run the step again"
-                )
-        self.trial_id = insert_row(connection, trials, self.row, self.trial_id)
+            _refuse_taken(connection, self.row["study_id"], self.row["number"])
+        self.trial_id = insert_row(connection, optuna_schema().trials, self.row, self.trial_id)
         return self.trial_id
+
+
+@dataclass
+class InsertRow:
+    """A new row of one of our tables; its key is the same when repeated."""
+
+    table: Table
+    row: Row
+    key: int | None = None
+
+    def __call__(self, connection: Connection) -> int:
+        """The key."""
+        self.key = insert_row(connection, self.table, self.row, self.key)
+        return self.key
+
+
+@dataclass
+class NextKey:
+    """The key after the last of a table on SQLite; the same one when repeated."""
+
+    table: Table
+    key: int | None = None
+
+    def __call__(self, connection: Connection) -> int:
+        """The key. Raises StorageError if somebody took it before this could be repeated."""
+        key = int(connection.execute(_next_key(self.table)).scalar_one_or_none() or 1)
+        if self.key not in {None, key}:
+            raise StorageError(
+                f"{self.table.name}: another process added a row while the connection was lost; "
+                "run the step again"
+            )
+        self.key = key
+        return key
+
+
+@dataclass
+class ReserveKeys:
+    """Keys of a table on PostgreSQL that nobody else gets; the same ones when repeated."""
+
+    table: Table
+    n: int
+    keys: list[int] | None = None
+
+    def __call__(self, connection: Connection) -> list[int]:
+        """The keys, upwards."""
+        if self.keys is not None:
+            _pass_by(connection, self.table, self.keys[-1])
+            return self.keys
+        names = {"table": self.table.name, "column": _key_of(self.table), "n": self.n}
+        self.keys = sorted(int(key) for key in connection.execute(_NEXT_KEYS, names).scalars())
+        return self.keys
+
+
+@dataclass
+class HoldTrials:
+    """Those of some trials that are unfinished stay so for everybody else until the commit."""
+
+    trial_ids: Sequence[int]
+    held: set[int] | None = None
+
+    def __call__(self, connection: Connection) -> set[int]:
+        """Their keys.
+
+        Raises:
+            StorageError: Somebody else ended one of them before this could be repeated.
+        """
+        held = set(unfinished(connection, self.trial_ids))
+        if self.held not in (None, held):
+            raise StorageError(
+                "trials: another process ended one while the connection was lost; run the step "
+                "again"
+            )
+        self.held = held
+        return held
 
 
 @dataclass
@@ -135,9 +223,8 @@ class ChangeState:
         return result
 
     def _change(self, connection: Connection) -> bool:
-        change = _change_state(self.state == TrialState.RUNNING)
-        row = {**self.row, "key": self.trial_id, "to": self.state}
-        if connection.execute(change, row).rowcount == 1:
+        change = change_state(from_waiting_only=self.state == TrialState.RUNNING)
+        if connection.execute(change, state_row(self.trial_id, self.state, self.row)).rowcount == 1:
             return True
         trials = optuna_schema().trials
         present = select(trials.c.state, trials.c.number).where(trials.c.trial_id == self.trial_id)
@@ -181,21 +268,42 @@ def new_trial_row(study_id: int, trial: FrozenTrial) -> Row:
     }
 
 
+def state_row(trial_id: int, state: TrialState, times: Row) -> Row:
+    """What `change_state` takes for one trial."""
+    return {**times, "key": trial_id, "to": state}
+
+
 def insert_row(connection: Connection, table: Table, row: Row, key: int | None) -> int:
     """The key of the new row: the given one, or the next of the table."""
-    column = next(iter(table.primary_key.columns))
     if key is None:
-        inserted = connection.execute(_insert(table), row).inserted_primary_key
+        inserted = connection.execute(insertion(table), row).inserted_primary_key
         assert inserted is not None
         return int(inserted[0])
-    connection.execute(_insert(table), {**row, column.name: key})
+    connection.execute(insertion(table), {**row, _key_of(table): key})
     if connection.dialect.name == "postgresql":
-        # A crash of the server may have set the sequence back to before this key.
-        sequence = text("SELECT nextval(pg_get_serial_sequence(:table, :column))")
-        names = {"table": table.name, "column": column.name}
-        while int(connection.execute(sequence, names).scalar_one()) < key:
-            pass
+        _pass_by(connection, table, key)
     return key
+
+
+def _refuse_taken(connection: Connection, study_id: int, number: int) -> None:
+    trials = optuna_schema().trials
+    taken = select(func.count()).where(trials.c.study_id == study_id, trials.c.number >= number)
+    if connection.execute(taken).scalar():
+        raise StorageError(
+            f"trial {number}: another process took the number while the connection was lost; "
+            "run the step again"
+        )
+
+
+def _pass_by(connection: Connection, table: Table, key: int) -> None:
+    """The sequence is beyond `key`; a crash of the server may have set it back."""
+    names = {"table": table.name, "column": _key_of(table), "n": 1}
+    while int(connection.execute(_NEXT_KEYS, names).scalar_one()) < key:
+        pass
+
+
+def _key_of(table: Table) -> str:
+    return next(iter(table.primary_key.columns)).name
 
 
 # Building a statement takes longer than running it on SQLite, so those of every trial are kept.
@@ -210,12 +318,18 @@ def _lock() -> Select[tuple[int]]:
 
 
 @functools.cache
-def _insert(table: Table) -> Insert:
-    return insert(table)
+def _next_key(table: Table) -> Select[Any]:
+    column = next(iter(table.primary_key.columns))
+    if table.dialect_options["sqlite"]["autoincrement"]:
+        # Such a key is never given twice, even after its row was deleted.
+        sequence = table_named("sqlite_sequence", column_named("name"), column_named("seq"))
+        return select(sequence.c.seq + 1).where(sequence.c.name == table.name)
+    return select(func.max(column) + 1)
 
 
 @functools.cache
-def _change_state(from_waiting_only: bool) -> Update:
+def change_state(*, from_waiting_only: bool) -> Update:
+    """Gives unfinished trials, or only waiting ones, the state and times of a `state_row`."""
     trials = optuna_schema().trials
     allowed = trials.c.state == TrialState.WAITING
     if not from_waiting_only:

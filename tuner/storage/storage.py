@@ -22,20 +22,20 @@ from tuner.storage import rows
 from tuner.storage.engine import Database
 from tuner.storage.lifetime import follow
 from tuner.storage.mirror import Mirror, MirroredStudy
+from tuner.storage.new_rows import add_trial
 from tuner.storage.opened import OpenedStudies
 from tuner.storage.reading import FrozenStudy, read_studies
 from tuner.storage.records import Records
 from tuner.storage.schema import NO_STUDY, prepare
 from tuner.storage.statements import (
-    ChangeState,
     DeleteStudy,
     InsertStudy,
-    InsertTrial,
     new_trial_row,
     unique_name,
 )
+from tuner.storage.states import set_state
 from tuner.storage.tables import optuna_schema, units
-from tuner.storage.transactions import Transactions, Unit
+from tuner.storage.transactions import Transactions
 
 REFRESH_INTERVAL_S = 1.0
 """What other processes did is seen at the first read after this time."""
@@ -112,7 +112,7 @@ class Storage(BaseStorage):
             StorageError: The commit failed, also on a second connection, or the id was used.
         """
         self._opened.refresh_all()
-        with self._transactions.unit(unit_id):
+        with self._transactions.unit(unit_id, is_long=True):
             yield
 
     def has_unit(self, study_id: int, unit_id: str) -> bool:
@@ -201,7 +201,7 @@ class Storage(BaseStorage):
             if template_trial is not None:
                 rows.check_template(template_trial)
             trial = rows.new_trial(-1, len(study.trials), template_trial, datetime.now())
-            trial_id = unit.run(InsertTrial(new_trial_row(study_id, trial)))
+            trial_id = add_trial(unit, new_trial_row(study_id, trial))
             unit.known.add(trial_id)
             trial = rows.new_trial(trial_id, trial.number, trial, datetime.now())
             if template_trial is not None:
@@ -235,6 +235,8 @@ class Storage(BaseStorage):
                 known = study.distributions.get(name)
                 if known is not None and known is not distribution:
                     check_distribution_compatibility(known, distribution)
+                    # Whatever agrees with the one agrees with the other.
+                    study.distributions[name] = distribution
                 rows.check_name("parameter", name)
                 written.append(rows.param_row(trial_id, name, value, distribution))
                 changed.params[name] = distribution.to_external_repr(value)
@@ -254,7 +256,7 @@ class Storage(BaseStorage):
             if state == TrialState.RUNNING and trial.state != TrialState.WAITING:
                 return False
             changed = rows.with_state(trial, state, values)
-            if not self._change_state(unit, study, changed):
+            if not set_state(unit, study, changed):
                 return False
             for objective, value in enumerate(values or ()):
                 row = rows.value_row(trial_id, objective, value)
@@ -339,24 +341,6 @@ class Storage(BaseStorage):
             self._opened.lock_study(unit, study)
             self._transactions.stage(table, row)
             self._mirror.put_attributes(study, kind, {**getattr(study, kind), key: stored})
-
-    def _change_state(self, unit: Unit, study: MirroredStudy, changed: FrozenTrial) -> bool:
-        """Whether the database has the new state; if not, the trial is read again soon."""
-        trial_id = rows.trial_id_of(changed)
-        times = {
-            "datetime_start": rows.encode_time(changed.datetime_start),
-            "datetime_complete": rows.encode_time(changed.datetime_complete),
-        }
-        is_changed = False
-        try:
-            is_changed = unit.run(ChangeState(trial_id, changed.state, times))
-        finally:
-            if not is_changed:
-                study.ours.discard(trial_id)
-                study.refreshed_at = -math.inf
-        unit.known.add(trial_id)
-        unit.study_ids.add(study.study_id)
-        return is_changed
 
     def _open_trial(self, trial_id: int) -> tuple[MirroredStudy, FrozenTrial]:
         """The trial, which must not be finished, and its study."""

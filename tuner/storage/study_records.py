@@ -6,6 +6,7 @@ import json
 import math
 import time
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Table, inspect, select, update
@@ -13,7 +14,8 @@ from sqlalchemy import ColumnElement, Table, inspect, select, update
 from tuner.storage import tables
 from tuner.storage.mirror import MirroredStudy
 from tuner.storage.owner import Owner
-from tuner.storage.ownership import ChangeStudy, Claim
+from tuner.storage.ownership import ChangeStudy, Claim, RenameStudy
+from tuner.storage.rows import check_name
 from tuner.storage.transactions import Transactions
 
 Spec = tuple[dict[str, Any], dict[str, Any]]
@@ -47,9 +49,27 @@ class StudyRecords:
         """The study's spec and environment, or None if it was not launched by us."""
         return self._specs(tables.studies.c.study_id == study_id).get(study_id)
 
+    def rename(self, study_id: int, name: str) -> None:
+        """The study has another name and keeps all else, its key too; nobody may run it.
+
+        Raises:
+            KeyError: There is no such study.
+            DuplicatedStudyError: Another study has the name.
+            InputError: It is no name.
+        """
+        with self._transactions.transaction() as unit:
+            unit.study_ids.add(study_id)
+            unit.run(RenameStudy(study_id, check_name("study", name)))
+            self._transactions.mirror.drop_study(study_id)
+
     def specs(self) -> dict[int, Spec]:
         """Spec and environment of every study that we launched, by id."""
         return self._specs(tables.studies.c.spec_json.is_not(None))
+
+    def created_at(self, study_id: int) -> datetime | None:
+        """When the study was made, or None if it was not launched by us."""
+        moment: datetime | None = self._study_column(study_id, "created_at")
+        return moment
 
     def claim(
         self, study_id: int, owner: Owner, now: float | None = None, lease_s: float = 30.0

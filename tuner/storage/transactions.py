@@ -37,16 +37,35 @@ class Unit:
         study_ids: Studies that it writes to.
         locked: Those that nobody else can add trials to.
         dead: Trials that others ended meanwhile; what was staged for them was dropped.
+        dialect: Of its database.
+        is_long: Whether many writes are to be expected.
+        suspects: Trials that it has tried to hold.
+        numbered: Studies whose next trial numbers are its own.
+        n_new_trials: Trials that it adds.
+        free_keys: Keys by table that nobody else gets.
     """
 
     def __init__(
-        self, database: Database, pending: Buffer, name: str | None, mark: Row, *, waits: bool
+        self,
+        database: Database,
+        pending: Buffer,
+        name: str | None,
+        mark: Row,
+        *,
+        is_long: bool,
+        waits: bool,
     ) -> None:
+        self.dialect = database.dialect
+        self.is_long = is_long
         self.staged = Buffer()
         self.known: set[int] = set()
         self.study_ids: set[int] = set()
         self.locked: set[int] = set()
         self.dead: set[int] = set()
+        self.suspects: set[int] = set()
+        self.numbered: set[int] = set()
+        self.n_new_trials = 0
+        self.free_keys: dict[str, Iterator[int]] = {}
         self._database = database
         self._pending = pending
         self._name = name
@@ -237,11 +256,14 @@ class Transactions:
                 yield unit
 
     @contextmanager
-    def unit(self, name: str | None, *, waits: bool = True) -> Iterator[Unit]:
+    def unit(
+        self, name: str | None, *, is_long: bool = False, waits: bool = True
+    ) -> Iterator[Unit]:
         """A transaction around the block: all it writes, or, when it raises, nothing.
 
         Args:
             name: By which `has_unit` knows it.
+            is_long: Whether many writes are to be expected, which then share statements.
             waits: For a server that went away; else it is an error at once.
         """
         with self.lock:
@@ -255,7 +277,9 @@ class Transactions:
                 "serial": self._serial if name is None else 0,
                 "at": datetime.now(UTC),
             }
-            unit = self._unit = Unit(self.database, self._pending, name, mark, waits=waits)
+            unit = self._unit = Unit(
+                self.database, self._pending, name, mark, is_long=is_long, waits=waits
+            )
             self.mirror.begin()
             try:
                 yield unit

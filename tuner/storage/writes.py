@@ -13,6 +13,7 @@ from sqlalchemy import (
     Table,
     UniqueConstraint,
     UpdateBase,
+    insert,
     select,
 )
 from sqlalchemy.dialects import mysql, postgresql, sqlite
@@ -30,11 +31,16 @@ class Buffer:
     """Rows to write: of each key the newest, grouped so that a table takes one statement."""
 
     def __init__(self) -> None:
+        self._inserts: dict[str, tuple[Table, list[Row]]] = {}
         self._upserts: dict[str, tuple[Table, dict[tuple[Any, ...], Row]]] = {}
         self._statements: dict[int, tuple[UpdateBase, list[Row]]] = {}
 
     def __bool__(self) -> bool:
-        return bool(self._upserts or self._statements)
+        return bool(self._inserts or self._upserts or self._statements)
+
+    def insert(self, table: Table, row: Row) -> None:
+        """The row, under a key that no other has, will be in the table before all others."""
+        self._inserts.setdefault(table.name, (table, []))[1].append(row)
 
     def upsert(self, table: Table, row: Row) -> None:
         """The row will be in the table, in place of one with the same key."""
@@ -59,7 +65,9 @@ class Buffer:
             Keys of the trials that others finished or deleted.
         """
         suspects = {key for key in self._trial_ids() if key not in known}
-        dead = suspects - set(_unfinished(connection, sorted(suspects))) if suspects else set()
+        dead = suspects - set(unfinished(connection, sorted(suspects))) if suspects else set()
+        for table, new in self._inserts.values():
+            connection.execute(insertion(table), new)
         for table, by_key in self._upserts.values():
             rows = list(by_key.values())
             if dead:
@@ -78,6 +86,12 @@ class Buffer:
 
 
 @functools.cache
+def insertion(table: Table) -> Insert:
+    """Inserts rows; building a statement takes longer than running it, so it is kept."""
+    return insert(table)
+
+
+@functools.cache
 def upsert(dialect: str, table: Table) -> Insert:
     """Inserts rows, or gives rows with the same key their other columns."""
     key = _key(table)
@@ -85,10 +99,9 @@ def upsert(dialect: str, table: Table) -> Insert:
     if dialect == "mysql":
         change = mysql.insert(table)
         return change.on_duplicate_key_update({name: change.inserted[name] for name in names})
-    insert = sqlite.insert if dialect == "sqlite" else postgresql.insert
-    statement = insert(table)
-    return statement.on_conflict_do_update(
-        index_elements=list(key), set_={name: statement.excluded[name] for name in names}
+    made = sqlite.insert(table) if dialect == "sqlite" else postgresql.insert(table)
+    return made.on_conflict_do_update(
+        index_elements=list(key), set_={name: made.excluded[name] for name in names}
     )
 
 
@@ -108,7 +121,7 @@ def chunks(keys: Iterable[int]) -> Iterator[list[int]]:
         yield rest[start : start + CHUNK]
 
 
-def _unfinished(connection: Connection, trial_ids: Iterable[int]) -> Iterator[int]:
+def unfinished(connection: Connection, trial_ids: Iterable[int]) -> Iterator[int]:
     """Those of the trials that still run or wait; others cannot end them before the commit."""
     trials = optuna_schema().trials
     for part in chunks(trial_ids):

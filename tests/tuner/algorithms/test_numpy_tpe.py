@@ -123,6 +123,15 @@ def test_a_study_read_anew_goes_on_bit_for_bit(space: str) -> None:
     assert asked + broken.ask(19) == whole
 
 
+def test_a_long_study_read_anew_goes_on_bit_for_bit() -> None:
+    """Where estimators grow from ask to ask, one made for all trials proposes the same."""
+    whole = Run(SPACES["grids"], 8).ask(135)
+    broken = Run(SPACES["grids"], 8)
+    asked = broken.ask(125)
+    broken.study.sampler = broken.make()
+    assert asked + broken.ask(10) == whole
+
+
 def test_it_is_the_engine_where_it_can_be() -> None:
     """`auto` leaves several objectives and spaces found on the way to Optuna's own."""
     one, two = (Objective("loss", "minimize"),), (Objective("a", "minimize"),) * 2

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from search_spaces import Categorical, Float, Int, Space
 from tuner.algorithms.axes import Axes, Points
-from tuner.algorithms.parzen import Candidates, Estimator, bandwidths, weights
+from tuner.algorithms.parzen import N_SETTLED, Candidates, Estimator, bandwidths, weights
 
 SPACE = Space(x=Float(0, 1), n=Int(1, 12), act=Categorical(["a", "b", "c"]))
 
@@ -56,6 +56,23 @@ def test_densities_are_normalised(n: int, seed: int) -> None:
     each = Candidates(choices, Points(np.empty((0, 3)), np.arange(3)[np.newaxis]))
     masses = np.exp(Estimator(choices, observed(choices, n, seed)).log_density(each))
     assert masses.sum() == pytest.approx(1)
+
+
+@settings(max_examples=10, deadline=None)
+@given(st.integers(N_SETTLED, 140), st.integers(1, 30), st.integers(0, 99))
+def test_a_grown_estimator_is_what_it_would_be_made_anew(n: int, n_more: int, seed: int) -> None:
+    """Bit for bit, with numbers that have a grid, and so many equal places, and without one."""
+    found = axes("x", "n", "act")
+    places, picks = observed(found, n + n_more, seed)
+    grown = Estimator(found, Points(places[:, :n], picks[:, :n]))
+    assert grown.can_grow
+    for index in range(n, n + n_more):
+        grown.append(places[:, index], picks[:, index])
+    anew = Estimator(found, Points(places, picks))
+    one, other = (each.sample(np.random.RandomState(seed), 24) for each in (grown, anew))
+    assert [part.tolist() for part in one] == [part.tolist() for part in other]
+    candidates = Candidates(found, one)
+    assert grown.log_density(candidates).tolist() == anew.log_density(candidates).tolist()
 
 
 @pytest.mark.parametrize("n", [0, 1, 40])

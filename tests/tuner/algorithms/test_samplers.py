@@ -12,7 +12,7 @@ from search_spaces import Categorical, Float, Int, Ordinal, Space
 from trials.contract import Objective
 from tuner.algorithms import PRUNERS, SAMPLERS, is_exhausted, make_sampler, reseed
 from tuner.algorithms.options import defaults, description, factory, option_problems
-from tuner.algorithms.ordinal import kernel
+from tuner.algorithms.ordinal import gaps, kernel
 from tuner.seeds import derive
 from tuner.spec import SamplerSpec
 
@@ -248,7 +248,7 @@ def test_near_ordinal_choices_share_what_is_learnt():
 @given(st.integers(1, 12), st.integers(1, 500))
 def test_the_kernel_of_distances_is_a_distribution(n_choices, n_observations):
     """Rows sum to one, an observed choice keeps the most, and nearer ones get no less."""
-    spread = kernel(tuple(range(n_choices)), lambda a, b: abs(a - b), n_observations)
+    spread = kernel(gaps(range(n_choices), lambda a, b: abs(a - b)), n_observations)
     assert np.allclose(spread.sum(axis=1), 1)
     for row in range(n_choices):
         assert np.argmax(spread[row]) == row

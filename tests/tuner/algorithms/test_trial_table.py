@@ -14,6 +14,7 @@ from tuner.algorithms.trial_table import TrialTable
 
 SPACE = Space(x=Float(0, 1), act=Categorical(["a", "b"]), y=Float(0, 1, when={"act": "b"}))
 AXES = Axes(SPACE.distributions, {})
+ONLY_X = Axes({"x": SPACE["x"].distribution}, {})
 ONLY_Y = Axes({"y": SPACE["y"].distribution}, {})
 
 
@@ -39,9 +40,12 @@ def read(*trials: optuna.trial.FrozenTrial, sign: int = 1) -> TrialTable:
 
 def shown(table: TrialTable) -> list[list[object]]:
     """All that a sampler sees of a table."""
-    rows = [table.good(), table.poor(with_running=True), table.poor(with_running=False)]
-    points = [part for axes in (AXES, ONLY_Y) for part in table.points(axes, rows[1])]
-    return [array.tolist() for array in [*rows, *points]]
+    found = []
+    for axes in (AXES, ONLY_X, ONLY_Y):
+        poor = table.poor(axes, with_running=True)
+        found += [table.good(axes), poor, table.poor(axes, with_running=False)]
+        found += table.points(axes, poor)
+    return [array.tolist() for array in found]
 
 
 @settings(max_examples=25, deadline=None)
@@ -57,6 +61,7 @@ def test_the_way_to_a_history_does_not_matter(moves: list[str]) -> None:
             SPACE.suggest(open_trials[-1])
         elif move == "look":
             following.update(study.get_trials(deepcopy=False))
+            shown(following)
         elif open_trials:
             chosen = open_trials.pop(len(moves) % len(open_trials))
             chosen.report(chosen.number % 7, chosen.number % 3)
@@ -84,7 +89,7 @@ def test_trials_rank_as_in_optuna() -> None:
             # Trials out of bounds with more of an excess are poor ones and change no order.
             padding = [trial(TrialState.COMPLETE, 0.0, constraints={"size": 3.0})]
             table = read(*trials, *padding * (10 * n_good - len(trials)), sign=sign)
-            assert table.good().tolist() == sorted(ranked[:n_good])
+            assert table.good(ONLY_X).tolist() == sorted(ranked[:n_good])
 
 
 def test_running_trials_are_poor_or_left_out() -> None:
@@ -92,20 +97,20 @@ def test_running_trials_are_poor_or_left_out() -> None:
     states = [TrialState.COMPLETE, TrialState.RUNNING, TrialState.FAIL, TrialState.WAITING]
     table = read(*(trial(state, 1.0 if state == TrialState.COMPLETE else None) for state in states))
     assert table.n_finished == 1
-    assert table.good().tolist() == [0]
-    assert table.poor(with_running=True).tolist() == [1]
-    assert table.poor(with_running=False).tolist() == []
+    assert table.good(ONLY_X).tolist() == [0]
+    assert table.poor(ONLY_X, with_running=True).tolist() == [1]
+    assert table.poor(ONLY_X, with_running=False).tolist() == []
 
 
-def test_points_have_all_the_axes() -> None:
-    """A trial without one of them, or with a value outside of it, is no point of theirs."""
+def test_trials_without_an_axis_are_not_taken() -> None:
+    """A trial without one of the axes, or with a value outside of it, is no observation of them."""
     outside = optuna.trial.create_trial(
         value=1.0,
         params={"x": 3.0},
         distributions={"x": optuna.distributions.FloatDistribution(0, 4)},
     )
-    table = read(trial(TrialState.COMPLETE, 1.0), outside)
-    only_x = Axes({"x": SPACE["x"].distribution}, {})
-    rows = np.array([0, 1])
-    assert table.points(only_x, rows).places.tolist() == [[0.0]]
-    assert table.points(AXES, rows).places.shape == (2, 0)
+    table = read(outside, trial(TrialState.COMPLETE, 2.0), trial(TrialState.RUNNING), outside)
+    assert table.good(ONLY_X).tolist() == []
+    assert table.poor(ONLY_X, with_running=True).tolist() == [1, 2]
+    assert table.points(ONLY_X, np.array([1, 2])).places.tolist() == [[0.0, 0.0]]
+    assert table.poor(AXES, with_running=True).tolist() == []
