@@ -159,7 +159,8 @@ def provoked(seeds: range) -> None:
         at = epochs[len(epochs) // 2] if epochs else math.nan
         also = ", ".join(f"{name} {n}" for name, n in others.most_common())
         hits = percent(len(epochs), len(failed))
-        print(f"{kind:22}{len(failed):3d} of {len(ended):2d}  {hits:18}{at:>13}  {also}")
+        counts = f"{len(failed):3d} of {len(ended):2d}"
+        print(f"{kind:22}{counts}  {hits:18}{at:>13}  {also}", flush=True)
 
 
 def healthy(seeds: range) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -24,17 +26,20 @@ _ACTIVATIONS: dict[str, type[nn.Module]] = {
 def suggest(trial: Any) -> dict[str, Any]:
     """The ready space of the `gan` trainer, as an Optuna objective states it."""
     return {
-        "learning_rate": trial.suggest_float("learning_rate", 1e-5, 1e-2, log=True),
-        "discriminator_ratio": trial.suggest_float("discriminator_ratio", 0.25, 4.0, log=True),
-        "beta1": trial.suggest_float("beta1", 0.0, 0.9),
-        "units": trial.suggest_int("units", 16, 128, log=True),
-        "layers": trial.suggest_int("layers", 1, 3),
-        "latent": trial.suggest_int("latent", 2, 64, log=True),
-        "batch_size": trial.suggest_categorical("batch_size", [64, 128, 256]),
+        "learning_rate": trial.suggest_float("learning_rate", 5e-4, 5e-3, log=True),
+        "discriminator_ratio": trial.suggest_float("discriminator_ratio", 0.7, 2.0, log=True),
+        "beta1": trial.suggest_float("beta1", 0.0, 0.6),
+        "units": trial.suggest_int("units", 32, 128, log=True),
+        "layers": trial.suggest_int("layers", 2, 3),
+        "latent": trial.suggest_int("latent", 2, 32, log=True),
+        "latent_distribution": trial.suggest_categorical(
+            "latent_distribution", ["uniform", "normal"]
+        ),
+        "batch_size": trial.suggest_categorical("batch_size", [32, 64, 128]),
         "activation": trial.suggest_categorical("activation", list(_ACTIVATIONS)),
         "loss": trial.suggest_categorical("loss", ["minimax", "non_saturating"]),
-        "discriminator_steps": trial.suggest_int("discriminator_steps", 1, 3),
-        "label_smoothing": trial.suggest_float("label_smoothing", 0.0, 0.3),
+        "label_smoothing": trial.suggest_float("label_smoothing", 0.0, 0.2),
+        "average_half_life": trial.suggest_float("average_half_life", 2e3, 3e4, log=True),
     }
 
 
@@ -52,22 +57,34 @@ def train(params: dict[str, Any], data: Dataset, n_epochs: int, seed: int) -> It
     judge_rate = rate * params["discriminator_ratio"]
     judge = torch.optim.Adam(discriminator.parameters(), judge_rate, betas)
     quality = Quality(torch.as_tensor(data.validation.x).float().flatten(1), None, None)
-    fixed = torch.randn(N_SAMPLES, latent)
-    for _ in range(n_epochs):
+    fixed = _noise(N_SAMPLES, params)
+    average = copy.deepcopy(generator)
+    renewal = 1.0 - 0.5 ** (params["batch_size"] / params["average_half_life"])
+    for epoch in range(n_epochs):
+        pace = 0.5 * (1.0 + math.cos(math.pi * epoch / n_epochs))
+        move.param_groups[0]["lr"], judge.param_groups[0]["lr"] = rate * pace, judge_rate * pace
         batches = torch.randperm(len(real)).split(params["batch_size"])
-        for step, batch in enumerate(batches, start=1):
-            made = generator(torch.randn(len(batch), latent)).detach()
+        for batch in batches:
+            made = generator(_noise(len(batch), params)).detach()
             judge.zero_grad()
             _judging(discriminator, real[batch], made, params["label_smoothing"]).backward()
             judge.step()
-            if step % params["discriminator_steps"] == 0 or step == len(batches):
-                move.zero_grad()
-                logits = discriminator(generator(torch.randn(len(batch), latent)))
-                _fooling(logits, params["loss"]).backward()
-                move.step()
+            move.zero_grad()
+            logits = discriminator(generator(_noise(len(batch), params)))
+            _fooling(logits, params["loss"]).backward()
+            move.step()
+            with torch.no_grad():
+                for mean, now in zip(average.parameters(), generator.parameters(), strict=True):
+                    mean.lerp_(now, renewal)
         with torch.no_grad():
-            samples = generator(fixed) * scale + shift
+            samples = average(fixed) * scale + shift
         yield float(quality.figures(samples.unsqueeze(0))["sample_distance"])
+
+
+def _noise(n: int, params: dict[str, Any]) -> Tensor:
+    if params["latent_distribution"] == "uniform":
+        return torch.empty(n, params["latent"]).uniform_(-1.0, 1.0)
+    return torch.randn(n, params["latent"])
 
 
 def _judging(judge: nn.Module, real: Tensor, made: Tensor, smoothing: float) -> Tensor:

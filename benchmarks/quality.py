@@ -1,31 +1,31 @@
 """Tunes each task within a budget and prints our test figure beside the reference and the aim.
 
 Run `python benchmarks/quality.py [TASK ...] [--seeds N] [--trials N] [--seconds S] [--inline]`.
-Without names it runs those of `QUICK`. Each seed is a study of its own: it draws the split, the
-trials and their weights. The study looks at the test part once, for its best trial; the figure is
-the median over seeds, with the lowest and the highest. Files of real data are found through the
-environment variable TUNER_DATA; tasks that need them are skipped where it is not set.
+Without names it runs those of `QUICK`, with `gans` those of `GANS`. Each seed is a study of its
+own: it draws the split, the trials and their weights. The study looks at the test part once, for
+its best trial; the figure is the median over seeds, with the lowest and the highest. Files of real
+data are found through the environment variable TUNER_DATA; tasks that need them are skipped where
+it is not set.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 import numpy as np
+from gan_tasks import GANS
+from goals import MNIST, Figure, Goal, Task
 
 import tuner
 from trials.data import Dataset, load
 from trials.data.synthetic import INTERCEPT, SLOPE
-
-Figure = Callable[[tuner.Study, Dataset], float]
 
 
 def on_test(name: str, unit: float = 1.0) -> Figure:
@@ -65,91 +65,43 @@ def over_components(study: tuner.Study, data: Dataset) -> float:
     return study.test["test_loss"] / float(np.square(unseen - restored).mean())
 
 
-@dataclass(frozen=True)
-class Goal:
-    """What a tuned trial should reach.
-
-    Attributes:
-        name: Of the figure.
-        figure: From a study and its data to it.
-        aim: At least this, or at most where `is_low`.
-        reference: What others reach, in words.
-        is_low: Lower is better.
-    """
-
-    name: str
-    figure: Figure
-    aim: float
-    reference: str
-    is_low: bool = False
-
-    def line(self, figures: Sequence[float], budget: str) -> str:
-        """The median of `figures` with its range, the aim, the verdict, budget and reference."""
-        middle = median(figures)
-        ours = f"{middle:.4g} ({min(figures):.4g} to {max(figures):.4g})"
-        short = middle - self.aim if self.is_low else self.aim - middle
-        verdict = "reached" if short <= 0 else f"missed by {short:.3g}"
-        aim = f"{'<=' if self.is_low else '>='} {self.aim:<6g}"
-        return f"{self.name:18} {ours:28} {aim} {verdict:18} {budget}  {self.reference}"
-
-
-@dataclass(frozen=True)
-class Task:
-    """Something to learn within a budget.
-
-    Attributes:
-        trainer: Its name.
-        data: As in a spec; a path below TUNER_DATA where `needs_files`.
-        trials: Of one study, those that are pruned included.
-        goals: What its best trial should reach.
-        epochs: Most of one trial; None for the trainer's own.
-        space: Axes that are fixed or replaced.
-        spec: Further keys of the spec.
-        needs_files: The data are files of TUNER_DATA.
-    """
-
-    trainer: str
-    data: str | Mapping[str, str]
-    trials: int
-    goals: tuple[Goal, ...]
-    epochs: int | None = None
-    space: Mapping[str, Any] = field(default_factory=dict)
-    spec: Mapping[str, Any] = field(default_factory=dict)
-    needs_files: bool = False
-
-
 def accuracy(aim: float, reference: str) -> tuple[Goal]:
     """A share of right answers on the test part."""
     return (Goal("accuracy", on_test("test_accuracy"), aim, reference),)
 
 
-def modes(n: int, share: float, references: tuple[str, str]) -> tuple[Goal, Goal]:
-    """Modes that are captured, and samples near one."""
-    return (
-        Goal("modes", on_test("modes"), n, references[0]),
-        Goal("high quality", on_test("high_quality"), share, references[1]),
-    )
-
-
-MNIST = {"idx": "mnist"}
 WIDE = {"units": {"type": "int", "low": 64, "high": 256, "log": True}}
+STEADY: dict[str, Any] = {
+    "optimizer": {"type": "categorical", "choices": ["adam", "adamw"]},
+    "learning_rate": {"type": "float", "low": 3e-4, "high": 1e-2, "log": True},
+    "schedule": {"type": "categorical", "choices": ["cosine", "constant"]},
+    "layers": {"type": "int", "low": 2, "high": 3},
+    "dropout": {"type": "float", "low": 0.0, "high": 0.2},
+    "batch_size": {"type": "categorical", "choices": [64, 128]},
+}
+"""Where few trials are affordable, the axes that are known to matter little are narrow."""
+
 FEW_LABELS = {"n_labels": 500}
 FEW_SLOTS = {"slots": 8}
 """Where one epoch of one trial takes a second, many at once would all be incomplete in the end."""
 
 TASKS: dict[str, Task] = {
     "breast_cancer": Task(
-        "mlp", "breast_cancer", 300, accuracy(0.97, "MLP 0.97-0.98 scaled, 0.916 unscaled")
+        "mlp",
+        "breast_cancer",
+        60,
+        accuracy(0.97, "MLP 0.97-0.98 scaled, 0.916 unscaled"),
+        epochs=60,
     ),
     "digits-mlp": Task("mlp", "digits", 150, accuracy(0.975, "MLP about 0.98"), epochs=30),
     "digits-cnn": Task("cnn", "digits", 60, accuracy(0.985, "RBF-SVC about 0.99")),
     "mnist-mlp": Task(
         "mlp",
         MNIST,
-        32,
+        24,
         accuracy(0.955, "about 0.95-0.96"),
-        epochs=10,
-        space=WIDE,
+        epochs=20,
+        space=WIDE | STEADY,
         spec=FEW_SLOTS,
         needs_files=True,
     ),
@@ -166,10 +118,10 @@ TASKS: dict[str, Task] = {
     "houses": Task(
         "mlp",
         {"file": "california-housing.csv", "target": "median_house_value"},
-        32,
+        24,
         (Goal("RMSE", on_test("test_rmse", 1e5), 0.52, "MLP 0.4986, XGBoost 0.4334", is_low=True),),
-        epochs=20,
-        space=WIDE,
+        epochs=60,
+        space=WIDE | STEADY,
         spec=FEW_SLOTS,
         needs_files=True,
     ),
@@ -185,7 +137,7 @@ TASKS: dict[str, Task] = {
     "airline": Task(
         "rnn",
         "airline",
-        60,
+        150,
         (Goal("RMSE", on_test("test_rmse"), 15.6, "LSTM 47.5, persistence 48.7", is_low=True),),
         epochs=40,
         space={"cell": "lstm", "log": True, "difference": True, "seasonal_lag": 12},
@@ -227,20 +179,7 @@ TASKS: dict[str, Task] = {
         spec=FEW_SLOTS,
         needs_files=True,
     ),
-    "ring": Task(
-        "gan",
-        "ring",
-        60,
-        modes(8, 0.95, ("GAN 6.3, PacGAN2 7.9", "GAN 0.98, PacGAN2 0.96")),
-        epochs=40,
-    ),
-    "grid": Task(
-        "gan",
-        "grid",
-        60,
-        modes(25, 0.93, ("GAN 17.3, PacGAN4 24.8", "GAN 0.95, PacGAN4 0.94")),
-        epochs=40,
-    ),
+    **GANS,
 }
 """Name on the command line -> the task."""
 
@@ -261,22 +200,27 @@ def source(task: Task) -> Any:
 
 
 def studies(task: Task, data: Any, options: argparse.Namespace, storage: str) -> Iterator[Any]:
-    """A finished study of the task for each seed."""
-    keys: dict[str, Any] = dict(task.spec)
-    if task.epochs is not None:
-        keys["epochs"] = task.epochs
+    """A finished study of the task for each seed, and one of the published settings or None."""
+    n_trials = options.trials or task.trials
     for seed in range(options.first_seed, options.first_seed + options.seeds):
-        yield tuner.launch(
-            task.trainer,
-            data=data,
-            space=dict(task.space),
-            trials=options.trials or task.trials,
-            seed=seed,
-            time_limit_s=options.seconds,
-            storage=storage,
-            inline=options.inline,
-            **keys,
-        )
+        keys: dict[str, Any] = {
+            "data": data,
+            "seed": seed,
+            "time_limit_s": options.seconds or task.seconds,
+            "storage": storage,
+            "inline": options.inline,
+            "samples": False,
+            **task.spec,
+        }
+        if task.epochs is not None:
+            keys["epochs"] = task.epochs
+        start = time.perf_counter()
+        tuned = tuner.launch(task.trainer, space=dict(task.space), trials=n_trials, **keys)
+        seconds, published = time.perf_counter() - start, None
+        if task.published:
+            keys |= {"trials": 1, "pruner": {"name": "none"}, "stop_hopeless": False}
+            published = tuner.launch(task.trainer, space=dict(task.published), **keys)
+        yield tuned, published, seconds
 
 
 def run(name: str, options: argparse.Namespace, storage: str) -> None:
@@ -287,19 +231,24 @@ def run(name: str, options: argparse.Namespace, storage: str) -> None:
         print(f"{name:19} skipped: TUNER_DATA is not set", flush=True)
         return
     found: list[list[float]] = [[] for _ in task.goals]
-    start = time.perf_counter()
-    for study in studies(task, data, options, storage):
-        if not study.test:
+    others: list[list[float]] = [[] for _ in task.goals]
+    seconds: list[float] = []
+    for study, published, took in studies(task, data, options, storage):
+        seconds.append(took)
+        if not study.best_trials:
             print(f"{name:19} {study.name}: no trial was complete in time", flush=True)
             continue
         split = load(data, seed=study.spec.split_seed)
-        for figures, goal in zip(found, task.goals, strict=True):
-            figures.append(goal.figure(study, split))
-    seconds = (time.perf_counter() - start) / options.seeds
-    for figures, goal in zip(found, task.goals, strict=True):
-        if figures:
-            budget = f"{options.trials or task.trials:4} trials {seconds:5.0f} s"
-            print(f"{name:19} {goal.line(figures, budget)}", flush=True)
+        for ours, theirs, goal in zip(found, others, task.goals, strict=True):
+            ours.append(goal.figure(study, split))
+            if published is not None and published.best_trials:
+                theirs.append(goal.figure(published, split))
+            so_far = f"{goal.name} {ours[-1]:.4g}" + (f" ({theirs[-1]:.4g})" if theirs else "")
+            print(f"  {name} seed {study.spec.seed}: {so_far}", file=sys.stderr, flush=True)
+    budget = f"{options.trials or task.trials:4} trials {sum(seconds) / len(seconds):5.0f} s"
+    for ours, theirs, goal in zip(found, others, task.goals, strict=True):
+        if ours and (theirs or goal.aim is not None):
+            print(f"{name:19} {goal.line(ours, budget, theirs)}", flush=True)
 
 
 def main() -> None:
@@ -309,10 +258,11 @@ def main() -> None:
     parser.add_argument("--trials", type=int, help="in place of each task's own number")
     parser.add_argument("--seeds", type=int, default=5, help="studies of each task")
     parser.add_argument("--first-seed", type=int, default=0)
-    parser.add_argument("--seconds", type=float, default=300.0, help="most of one study")
+    parser.add_argument("--seconds", type=float, help="most of one study, in place of its own")
     parser.add_argument("--inline", action="store_true", help="in one process, without Ray")
     options = parser.parse_args()
-    tasks = options.tasks or QUICK
+    asked = [(GANS if name == "gans" else (name,)) for name in options.tasks]
+    tasks = [name for names in asked for name in names] or QUICK
     unknown = sorted(set(tasks) - TASKS.keys())
     if unknown:
         parser.error(f"unknown tasks {', '.join(unknown)}; there are {', '.join(TASKS)}")

@@ -1,6 +1,7 @@
 """What a study with two objectives gains by pruning, at the same number of epochs in all.
 
-Run `python benchmarks/two_objectives.py [--trials N] [--epochs N] [--seeds N] [--data NAME]`.
+Run `python benchmarks/two_objectives.py [--trials N] [--epochs N] [--first-seed N] [--seeds N]
+[--data NAME]`.
 GANs on points are tuned for the coverage of the data and for the precision of samples. One study
 trains every trial to its end. The other prunes by non-dominated rank and may begin more trials;
 those count that ended before it had trained as many epochs as the first. Printed are the share of
@@ -119,6 +120,7 @@ def main() -> None:
     parser.add_argument("--data", default="ring", help="points")
     parser.add_argument("--trials", type=int, default=32)
     parser.add_argument("--epochs", type=int, default=32)
+    parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--seeds", type=int, default=5)
     options = parser.parse_args()
     task = Task(options.data, options.trials, options.epochs)
@@ -126,11 +128,12 @@ def main() -> None:
     print(f"{'seed':>4}{'whole':>9}{'pruned':>9}{'trials':>9}{'of them pruned':>17}")
     volumes, shares = [], []
     with TemporaryDirectory() as folder:
-        for seed in range(options.seeds):
+        for seed in range(options.first_seed, options.first_seed + options.seeds):
             whole = run(task, seed, Path(folder), is_pruned=False)
             pruned = run(task, seed, Path(folder), is_pruned=True)
             share = pruned.n_pruned / pruned.n
-            print(f"{seed:4}{whole.volume:9.3f}{pruned.volume:9.3f}{pruned.n:9}{share:17.0%}")
+            line = f"{seed:4}{whole.volume:9.3f}{pruned.volume:9.3f}{pruned.n:9}{share:17.0%}"
+            print(line, flush=True)
             volumes.append((whole.volume, pruned.volume))
             shares.append(share)
     of_whole, of_pruned = (median(side) for side in zip(*volumes, strict=True))

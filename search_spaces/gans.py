@@ -9,6 +9,7 @@ from search_spaces.space import Space
 CHOICES: dict[str, tuple[Choice, ...]] = {
     "activation": ("relu", "leaky_relu", "tanh"),
     "latent_distribution": ("normal", "uniform"),
+    "schedule": ("constant", "step", "exponential", "cosine", "warmup_cosine"),
     "loss": ("minimax", "non_saturating", "least_squares", "hinge", "wasserstein"),
     "condition": ("one_hot", "dense"),
     "frozen_player": ("none", "generator", "discriminator"),
@@ -18,24 +19,28 @@ CHOICES: dict[str, tuple[Choice, ...]] = {
 """Axis of words -> all its legal values."""
 
 VECTOR_GAN = Space(
-    learning_rate=Float(1e-5, 1e-2, log=True),
-    discriminator_ratio=Float(0.25, 4.0, log=True),
-    beta1=Float(0.0, 0.9),
+    learning_rate=Float(5e-4, 5e-3, log=True),
+    discriminator_ratio=Float(0.7, 2.0, log=True),
+    schedule=Constant("cosine"),
+    beta1=Float(0.0, 0.6),
     beta2=Constant(0.999),
-    units=Int(16, 128, log=True),
-    layers=Int(1, 3),
-    latent=Int(2, 64, log=True),
-    batch_size=Categorical((64, 128, 256)),
+    units=Int(32, 128, log=True),
+    layers=Int(2, 3),
+    latent=Int(2, 32, log=True),
+    latent_distribution=Categorical(("uniform", "normal")),
+    batch_size=Categorical((32, 64, 128)),
     activation=Categorical(("relu", "leaky_relu", "tanh")),
     loss=Categorical(("minimax", "non_saturating")),
-    discriminator_steps=Int(1, 3),
-    label_smoothing=Float(0.0, 0.3),
+    discriminator_steps=Constant(1),
+    label_smoothing=Float(0.0, 0.2),
+    average_half_life=Float(2e3, 3e4, log=True),
 )
 """Perceptrons on vectors and points.
 
-`learning_rate` is the generator's and `discriminator_ratio` the discriminator's rate over it;
-`discriminator_steps` are taken per generator step; `label_smoothing` is one-sided: real samples
-are labelled 1 - label_smoothing.
+`learning_rate` is the generator's and `discriminator_ratio` the discriminator's rate over it; both
+follow `schedule`, and the generator that counts is an average over `average_half_life` samples:
+a game circles around its goal, and both bring it to rest. `discriminator_steps` are taken per
+generator step; `label_smoothing` is one-sided: real samples are labelled 1 - label_smoothing.
 """
 
 _TOLD = Space(

@@ -10,6 +10,7 @@ TRAINERS: dict[str, str] = {
     "recursive": "trials.networks.recursive:Recursive",
     "gan": "trials.gans.vectors:VectorGAN",
     "dcgan": "trials.gans.dcgan:DCGAN",
+    "progressive_gan": "trials.gans.progressive:ProgressiveGAN",
     "infogan": "trials.gans.infogan:InfoGAN",
     "conditional_gan": "trials.gans.conditional:ConditionalGAN",
     "pix2pix": "trials.gans.pix2pix:Pix2Pix",

@@ -99,12 +99,15 @@ class Progress:
             advanced usefully again and the tuner ends it.
         findings: What shows at the end of this epoch; a kind may be told again, the study keeps
             its first epoch. A function of the row's own history, also after a checkpoint.
+        is_final: No later epoch would change the row: it has stopped by its own rule, and its
+            trial ends here as at its last epoch. A row that is advanced all the same rests.
     """
 
     key: int
     epoch: int
     metrics: Mapping[str, float]
     findings: tuple[Finding, ...] = ()
+    is_final: bool = False
 
 
 class Cohort(Protocol):

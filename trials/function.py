@@ -10,6 +10,8 @@ from typing import Any, Literal
 import optuna
 from optuna.trial import Trial
 
+from trials.errors import is_out_of_memory
+
 TrialObjective = Callable[[Trial], Any]
 """An Optuna objective, define-by-run."""
 
@@ -21,11 +23,13 @@ class Ending:
     Attributes:
         values: One number per objective; None unless `state` is `complete`.
         error: Traceback or sentence; None unless `state` is `failed`.
+        is_out_of_memory: Whether it failed for want of memory.
     """
 
     state: Literal["complete", "pruned", "failed"]
     values: tuple[float, ...] | None = None
     error: str | None = None
+    is_out_of_memory: bool = False
 
 
 class Reporter:
@@ -93,7 +97,8 @@ def call(objective: TrialObjective, trial: Trial, n_objectives: int) -> Ending:
     except optuna.TrialPruned:
         return Ending("pruned")
     except (Exception, SystemExit) as error:  # noqa: BLE001 - recorded as the trial's failure
-        return Ending("failed", error="".join(traceback.format_exception(error)))
+        text = "".join(traceback.format_exception(error))
+        return Ending("failed", error=text, is_out_of_memory=is_out_of_memory(error))
     return _values(returned, n_objectives)
 
 

@@ -67,7 +67,9 @@ class Recipe:
     scaling: dict[str, Tensor]
 
 
-def predicting(data: Dataset, settings: SupervisedSettings, network: str, point: str) -> Recipe:
+def predicting(
+    data: Dataset, settings: SupervisedSettings, network: str, point: str, define: str = ""
+) -> Recipe:
     """The recipe of a network that predicts the target.
 
     Args:
@@ -75,6 +77,7 @@ def predicting(data: Dataset, settings: SupervisedSettings, network: str, point:
         settings: Of the trial.
         network: The code that makes it.
         point: The shape of an input, as text.
+        define: Code that comes before.
     """
     import torch
 
@@ -86,22 +89,24 @@ def predicting(data: Dataset, settings: SupervisedSettings, network: str, point:
         "input_shift": torch.as_tensor(shift_scale.shift).flatten().contiguous(),
         "input_scale": torch.as_tensor(shift_scale.scale).flatten().contiguous(),
     }
-    further = ""
+    further, y = "", data.train.y
+    steps = "" if y is None or y.ndim == 1 else f", {y.shape[1]}"
     if shift_scale.matrix is not None:
         scaling["input_matrix"] = torch.as_tensor(shift_scale.matrix)
         further = _WHITENING
     elif shift_scale.is_unit:
         further = _NORMING
     if data.task == "classification":
-        says = f"Probability of each class, shape (N, {data.n_classes})"
-        result = "outputs.softmax(1)"
+        says = f"Probability of each class, shape (N{steps}, {data.n_classes})"
+        result = "outputs.softmax(-1)"
     else:
-        task = Task(data, torch.device("cpu"), torch.float32)
+        task = Task(data, torch.device("cpu"), torch.float32, may_answer_steps=True)
         scaling["target_shift"] = torch.tensor(task.shift, dtype=torch.float64)
         scaling["target_scale"] = torch.tensor(task.scale, dtype=torch.float64)
-        says = "The predicted number of each input, shape (N,)"
-        result = 'outputs[:, 0].double() * scaling["target_scale"] + scaling["target_shift"]'
-    code = f'''{BEGINNING}model = {network}
+        says = f"The predicted number of each input, shape (N{steps or ','})"
+        result = 'outputs[..., 0].double() * scaling["target_scale"] + scaling["target_shift"]'
+    spaced = f"\n\n{define}" if define else ""
+    code = f'''{BEGINNING}{spaced}model = {network}
 {LOADING}
 
 def predict(x):

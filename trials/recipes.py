@@ -156,9 +156,7 @@ def _coding(data: Dataset, params: Mapping[str, Any], weights: Mapping[str, Tens
     return coding(data, params, weights)
 
 
-def _machine(
-    data: Dataset, params: Mapping[str, Any], weights: Mapping[str, Tensor]
-) -> Recipe | None:
+def _machine(data: Dataset, params: Mapping[str, Any], weights: Mapping[str, Tensor]) -> Recipe:
     from trials.recipes_unsupervised import machine
 
     return machine(data, params, weights)
@@ -170,10 +168,38 @@ def _pretrained(data: Dataset, params: Mapping[str, Any], weights: Mapping[str, 
     return pretrained(data, params, weights)
 
 
+def _recurrent(data: Dataset, params: Mapping[str, Any], weights: Mapping[str, Tensor]) -> Recipe:
+    from trials.recipes_sequences import recurrent
+
+    return recurrent(data, params, weights)
+
+
+def _steps(data: Dataset, params: Mapping[str, Any], weights: Mapping[str, Tensor]) -> Recipe:
+    from trials.recipes_sequences import convolutional
+
+    return convolutional(data, params, weights)
+
+
+def _encoder(data: Dataset, params: Mapping[str, Any], weights: Mapping[str, Tensor]) -> Recipe:
+    from trials.recipes_sequences import encoder
+
+    return encoder(data, params, weights)
+
+
+def _tree(data: Dataset, params: Mapping[str, Any], weights: Mapping[str, Tensor]) -> Recipe:
+    from trials.recipes_sequences import tree
+
+    return tree(data, params, weights)
+
+
 RECIPES: dict[str, Callable[[Dataset, Mapping[str, Any], Mapping[str, Tensor]], Recipe | None]] = {
     "linear": _linear,
     "mlp": _perceptron,
     "cnn": _convolutional,
+    "cnn_1d": _steps,
+    "rnn": _recurrent,
+    "transformer": _encoder,
+    "recursive": _tree,
     "autoencoder": _coding,
     "rbm": _machine,
     "dbn": _pretrained,

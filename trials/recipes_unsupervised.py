@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from trials.data.ratings import N_LEVELS
 from trials.networks.mlp import Settings as MLPSettings
 from trials.networks.pretrained import Settings as PretrainedSettings
 from trials.recipe_code import BEGINNING, LOADING, Recipe, predicting, sequential_code
@@ -57,15 +58,13 @@ def decode(z):
     return Recipe(code, scaling)
 
 
-def machine(
-    data: Dataset, params: Mapping[str, Any], weights: Mapping[str, Tensor]
-) -> Recipe | None:
+def machine(data: Dataset, params: Mapping[str, Any], weights: Mapping[str, Tensor]) -> Recipe:
     """Features of a restricted Boltzmann machine, restored points, and classes if there are.
 
-    None for ratings, whose units stand for stars.
+    On ratings, expected stars.
     """
     if data.kind == "ratings":
-        return None
+        return _stars(weights)
     settings = settings_of(MachineSettings, params)
     n_hidden, n_visible = weights["machine.hidden.weight"].shape
     lines, scaling = _scaled(data, settings.view)
@@ -97,6 +96,31 @@ def restore(h):
         return sums{result} * scaling["scale"] + scaling["shift"]
 {classify}'''
     return Recipe(code, scaling)
+
+
+def _stars(weights: Mapping[str, Tensor]) -> Recipe:
+    """What a machine whose units stand for stars expects of the films that have none."""
+    n_hidden, n_visible = weights["machine.hidden.weight"].shape
+    n_films = n_visible // N_LEVELS
+    code = f'''{BEGINNING}machine = torch.nn.ModuleDict(
+    {{
+        "hidden": torch.nn.Linear({n_visible}, {n_hidden}),
+        "visible": torch.nn.ParameterDict({{"bias": torch.zeros({n_visible})}}),
+    }}
+)
+model = torch.nn.ModuleDict({{"machine": machine}})
+{LOADING}
+
+def stars(given):
+    """Expected stars of each film, for stars that are given, 0 for none; both (N, {n_films})."""
+    on = torch.nn.functional.one_hot(given.long(), {N_LEVELS + 1})[..., 1:].flatten(1).float()
+    with torch.inference_mode():
+        hidden = machine["hidden"](on).sigmoid()
+        sums = hidden @ machine["hidden"].weight + machine["visible"]["bias"]
+        shares = sums.view(-1, {n_films}, {N_LEVELS}).softmax(-1)
+        return shares @ torch.arange(1.0, {N_LEVELS + 1})
+'''
+    return Recipe(code, {"levels": torch.arange(1.0, N_LEVELS + 1)})
 
 
 def _classifying(weights: Mapping[str, Tensor]) -> tuple[str, str]:

@@ -1,4 +1,4 @@
-"""The code beside the weights of linear and convolutional models computes what was measured."""
+"""The code beside the weights of supervised models computes what was measured."""
 
 import pytest
 import torch
@@ -8,27 +8,49 @@ from torch.nn import functional
 from trials.contract import Row
 from trials.data import load
 from trials.networks.cnn import CNN
+from trials.networks.cnn_1d import CNN1D
 from trials.networks.linear import Linear
+from trials.networks.recursive import Recursive
+from trials.networks.rnn import RNN
+from trials.networks.transformer import Transformer
 from trials.recipes import SCALING_FILE, WEIGHTS_FILE, recipe
+
+LARGE = {"batch_size": 256, "learning_rate": 0.01}
 
 CASES = [
     (Linear, "breast_cancer", {"learning_rate": 0.05}),
     (Linear, "iris", {"input_scaling": "minmax", "loss": "hinge"}),
     (CNN, "digits", {"channels": 3, "units": 10, "dropout": 0.2, "batch_size": 128}),
     (CNN, "digits", {"layers": 4, "pooling": "average", "activation": "tanh", "channels": 2}),
+    (CNN1D, "digits", {"layers": 2, "pooling": "max", "channels": 3, "units": 5} | LARGE),
+    (
+        CNN1D,
+        "digits",
+        {"layers": 4, "pooling": "average", "channels": 3, "activation": "elu"} | LARGE,
+    ),
+    (RNN, "digits", {"cell": "gru", "front": "conv", "units": 7, "layers": 2} | LARGE),
+    (RNN, "addition", {"cell": "lstm", "units": 7, "dropout": 0.1} | LARGE),
+    (Transformer, "digits", {"heads": 3, "units": 2, "summary": "last"} | LARGE),
+    (Transformer, "digits", {"heads": 2, "units": 3, "position": "learnt", "layers": 2} | LARGE),
+    (Recursive, "expressions", {"units": 6, "activation": "softplus"} | LARGE),
 ]
 
 
-def predictor(trainer, state, params, folder, monkeypatch):
-    """The function `predict` of the recipe, run in a folder with its files."""
+def functions(trainer, data, state, params, folder, monkeypatch):
+    """What the recipe defines, run in a folder with its files."""
     weights = trainer.weights(state, params)
-    made = recipe(trainer.name, trainer.task.data, params, weights)
+    made = recipe(trainer.name, data, params, weights)
     save_file(weights, folder / WEIGHTS_FILE)
     save_file(made.scaling, folder / SCALING_FILE)
     monkeypatch.chdir(folder)
     names = {}
     exec(made.code, names)
-    return names["predict"]
+    return names
+
+
+def predictor(trainer, state, params, folder, monkeypatch):
+    """The function `predict` of the recipe, run in a folder with its files."""
+    return functions(trainer, trainer.task.data, state, params, folder, monkeypatch)["predict"]
 
 
 def trained(kind, data, params):
@@ -48,7 +70,10 @@ def test_a_classifier_predicts_as_measured(tmp_path, monkeypatch, kind, data, pa
     predict = predictor(trainer, state, params, tmp_path, monkeypatch)
     test = trainer.task.data.test
     chances = predict(torch.as_tensor(test.x))
-    found = functional.nll_loss(chances.double().log(), torch.as_tensor(test.y)).item()
+    answers = torch.as_tensor(test.y)
+    assert chances.shape[:-1] == answers.shape
+    logs = chances.double().log().flatten(0, -2)
+    found = functional.nll_loss(logs, answers.flatten()).item()
     assert found == pytest.approx(trainer.test(state, params)["test_loss"], rel=1e-4)
 
 
@@ -60,3 +85,29 @@ def test_a_linear_regression_predicts_in_its_own_unit(tmp_path, monkeypatch):
     errors = predict(torch.as_tensor(test.x)) - torch.as_tensor(test.y)
     measured = trainer.test(state, {})["test_loss"]
     assert errors.square().mean().item() == pytest.approx(measured, rel=1e-4)
+
+
+CUTS = [
+    (RNN, {"window": 6, "log": True, "difference": True, "seasonal_lag": 12, "units": 5}),
+    (RNN, {"window": 12, "horizon": 3, "seasonal_lag": 2, "front": "conv", "units": 5}),
+    (Transformer, {"window": 6, "difference": True, "horizon": 2, "units": 2}),
+    (CNN1D, {"window": 6, "log": True, "channels": 3, "units": 5}),
+]
+
+
+@pytest.mark.parametrize(("kind", "params"), CUTS)
+def test_a_forecast_is_of_rows_as_they_are(tmp_path, monkeypatch, kind, params):
+    """From the rows before each month that validates come the numbers that the trainer measured."""
+    series = load("airline")
+    trainer = kind(series)
+    cohort = trainer.cohort(trainer.structure(params))
+    cohort.admit([Row(0, params, 5, 2)])
+    measured = [cohort.advance()[0].metrics["validation_rmse"] for _ in range(2)][-1]
+    names = functions(trainer, series, cohort.save(0), params, tmp_path, monkeypatch)
+    rows = torch.cat([torch.as_tensor(part.x) for part in (series.train, series.validation)])
+    ahead, first = params.get("horizon", 1), len(series.train)
+    squares = [
+        float(names["forecast"](rows[: place - ahead + 1]) - rows[place, 0]) ** 2
+        for place in range(first, len(rows))
+    ]
+    assert (sum(squares) / len(squares)) ** 0.5 == pytest.approx(measured, rel=1e-4)

@@ -31,6 +31,7 @@ DATASETS: dict[str, str] = {
     "swiss_roll": "trials.data.synthetic:swiss_roll",
     "airline": "trials.data.sequences:airline",
     "sentences": "trials.data.sequences:sentences",
+    "addition": "trials.data.sequences:addition",
     "expressions": "trials.data.expressions:expressions",
 }
 """Name in the CLI and the spec -> the function (seed) -> Dataset, imported when it is used."""

@@ -23,7 +23,8 @@ class Part:
     Attributes:
         x: float32, shape (N, D), (N, 1, h, w) for images, (N, T, F) for sequences. Always finite.
         y: Classes from 0 as int64, shape (N,); targets of a regression in their own unit as
-            float32, shape (N,); None for a density.
+            float32, shape (N,); either as (N, T) where each step of a sequence has its own; None
+            for a density.
     """
 
     x: Floats

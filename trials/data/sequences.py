@@ -1,4 +1,4 @@
-"""Sequences that have a name: a series that ships here, and a text that is drawn from a grammar."""
+"""Sequences that have a name: a series that ships here, a text and sums that are generated."""
 
 from __future__ import annotations
 
@@ -42,6 +42,9 @@ N_SEEN = 12
 
 _LENGTHS = {"train": 1500, "validation": 500, "test": 500}
 
+N_BITS = 12
+"""Places of the numbers that `addition` adds."""
+
 
 def airline(_seed: int) -> Dataset:
     """144 months of airline passengers, in thousands: a series, split in the order of time.
@@ -76,6 +79,34 @@ def sentences(seed: int) -> Dataset:
         target_name="next character",
         fingerprint=hashlib.sha256(json.dumps(facts).encode()).hexdigest(),
         notes=(f"{N_SEEN} characters of a generated text; target: the next of {len(letters)}",),
+    )
+
+
+def addition(seed: int) -> Dataset:
+    """Pairs of binary numbers, the lowest bits first: at each place, the bit of their sum.
+
+    A label for each step. It is no function of the step's own bits: what was carried decides.
+    """
+
+    def part(place: int, n: int) -> Part:
+        bits = np.random.default_rng([seed, place]).integers(0, 2, (n, N_BITS, 2))
+        numbers = (bits << np.arange(N_BITS)[:, None]).sum(1)
+        sums = numbers.sum(1)[:, None] >> np.arange(N_BITS) & 1
+        return Part(bits.astype(np.float32), sums.astype(np.int64))
+
+    train, validation, test = (part(i, n) for i, n in enumerate(_LENGTHS.values()))
+    return Dataset(
+        name="addition",
+        kind="sequences",
+        task="classification",
+        train=train,
+        validation=validation,
+        test=test,
+        feature_names=tuple(f"{t}:{number}" for t in range(N_BITS) for number in ("a", "b")),
+        classes=("0", "1"),
+        target_name="bit of the sum",
+        fingerprint=hashlib.sha256(json.dumps([N_BITS, _LENGTHS]).encode()).hexdigest(),
+        notes=(f"pairs of numbers of {N_BITS} bits; target: the bit of their sum at each place",),
     )
 
 

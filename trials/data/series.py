@@ -94,12 +94,15 @@ class Windows:
         bases: Of the three parts, what is added to a transformed target before the logarithm is
             undone, shape (N,) each.
         truths: Of the three parts, the target in its own unit, shape (N,) each.
+        columns: What a window shows of a row is (number - shift) / scale, for each of the F
+            columns, of which the target as it is transformed is the first; shift and scale.
     """
 
     data: Dataset
     cut: Cut
     bases: tuple[Numbers, ...]
     truths: tuple[Numbers, ...]
+    columns: tuple[Numbers, Numbers]
 
     def in_units(self, transformed: Numbers, place: int) -> Numbers:
         """Predictions of the transformed target in its own unit.
@@ -218,7 +221,7 @@ def windows(
         target_name=series.target_name,
         fingerprint=series.fingerprint,
     )
-    return Windows(data, cut, tuple(bases), tuple(truths))
+    return Windows(data, cut, tuple(bases), tuple(truths), (inputs.shift, inputs.scale))
 
 
 def _parts(series: Dataset) -> tuple[Part, Part, Part]:
@@ -285,9 +288,10 @@ class _Inputs:
     def __init__(self, series: Dataset, steps: Numbers, n_train: int) -> None:
         others = np.concatenate([part.x[:, 1:].astype(np.float64) for part in _parts(series)])
         columns = np.concatenate([steps[:, None], others], axis=1)
-        scale = np.nanstd(columns[:n_train], axis=0)
-        scale[~(scale > 0)] = 1.0
-        self._columns = (columns - np.nanmean(columns[:n_train], axis=0)) / scale
+        self.scale: Numbers = np.nanstd(columns[:n_train], axis=0)
+        self.scale[~(self.scale > 0)] = 1.0
+        self.shift: Numbers = np.nanmean(columns[:n_train], axis=0)
+        self._columns = (columns - self.shift) / self.scale
 
     def windows(self, now: NDArray[np.int64], window: int) -> Floats:
         """What is seen in windows that end at `now`, float32, shape (N, window, F)."""

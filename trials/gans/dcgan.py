@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import torch
@@ -14,6 +14,13 @@ from search_spaces.images import DCGAN as SPACE
 from trials.contract import Row
 from trials.data import DataError, Dataset
 from trials.gans.adversarial import JUDGING, LEARNING, Build, Extent
+from trials.gans.autograd_images import (
+    NormedJudge,
+    NormedMaker,
+    normed_judges,
+    normed_makers,
+    remembered,
+)
 from trials.gans.image_players import (
     ImageDiscriminator,
     ImageGenerator,
@@ -23,9 +30,9 @@ from trials.gans.image_players import (
 )
 from trials.gans.leaks import leaky_spans
 from trials.gans.real import Real
-from trials.gans.settings import GAME_AXES, STILL_ACTIVATIONS, GameSettings, Shape
+from trials.gans.settings import GAME_AXES, NORM_AXES, STILL_ACTIVATIONS, GameSettings, Shape
 from trials.gans.trainer import GANTrainer
-from trials.gans.training import GameFamily
+from trials.gans.training import PLAYERS, GameFamily
 from trials.stacked.cohort import Vectors
 from trials.stacked.layout import LANES, Layout, width_bucket
 from trials.stacked.settings import settings_of
@@ -44,6 +51,7 @@ class Settings(GameSettings):
 
 DOMAIN = Space(
     **GAME_AXES,
+    **NORM_AXES,
     layers=Int(1, _MOST_LAYERS),
     channels=Int(1, 1024),
     activation=STILL_ACTIVATIONS,
@@ -52,10 +60,13 @@ DOMAIN = Space(
 
 
 class DCGAN(GANTrainer):
-    """Generative adversarial network of convolutions, for images; without batch normalisation.
+    """Generative adversarial network of convolutions, for images.
 
     Weights have the names of Sequential(Linear, Unflatten, activation, ConvTranspose2d, ...) for
-    the generator and Sequential(Conv2d, activation, ..., Flatten, Linear) for the discriminator.
+    the generator and Sequential(Conv2d, activation, ..., Flatten, Linear) for the discriminator,
+    with BatchNorm2d before an activation where a player is normalised by batches: everywhere but
+    behind the discriminator's first layer. Images of a pack are channels of one image. Norms and
+    the gradient penalty are found by autograd; without them, both passes are written by hand.
 
     Source: Radford et al., ICLR (2016).
     """
@@ -107,25 +118,46 @@ class _Family(GameFamily):
     width_axis: ClassVar[str] = "channels"
 
     @property
-    def plan(self) -> Plan:
-        """The padded shape."""
+    def _padded(self) -> Plan:
         return _plan(self.real, self.shape.layers, self.shape.width, self.shape.latent, LANES)
+
+    def _true(self, row: Row) -> Plan:
+        settings = settings_of(Settings, row.params)
+        return _plan(self.real, settings.layers, settings.channels, settings.latent, 1)
+
+    def _seen(self, plan: Plan) -> Plan:
+        """The same for a discriminator: the images of a pack are channels of one."""
+        n_channels, height, width = plan.image
+        return replace(plan, image=(n_channels * self.shape.packing, height, width))
+
+    def _layout(self, player: str, plan: Plan) -> Layout:
+        is_normed = self.shape.is_normed(player)
+        if player == "generator":
+            return Layout(tuple(plan.generator(is_normed)))
+        return Layout(tuple(self._seen(plan).discriminator(is_normed)))
 
     def padded_layouts(self) -> Mapping[str, Layout]:
         """Player -> how its tensors are stacked."""
-        return {
-            "generator": Layout(tuple(self.plan.generator())),
-            "discriminator": Layout(tuple(self.plan.discriminator())),
-        }
+        return {player: self._layout(player, self._padded) for player in PLAYERS}
 
     def true_layout(self, row: Row, player: str) -> Layout:
         """The tensors of the row's `player` without padding."""
-        settings = settings_of(Settings, row.params)
-        plan = _plan(self.real, settings.layers, settings.channels, settings.latent, 1)
-        return Layout(tuple(plan.generator() if player == "generator" else plan.discriminator()))
+        return self._layout(player, self._true(row))
 
-    def generators(self, rows: Sequence[Row], stack: Vectors) -> Build[ImageGenerator]:
+    def padded_buffers(self) -> Mapping[str, Layout]:
+        """Running figures of a generator, directions of a discriminator's weights."""
+        return {player: remembered(player, self._padded) for player in self.shape.remembering}
+
+    def true_buffers(self, row: Row, player: str) -> Layout:
+        """The same for the row's true channels."""
+        return remembered(player, self._true(row))
+
+    def generators(
+        self, rows: Sequence[Row], stack: Vectors
+    ) -> Build[ImageGenerator] | Build[NormedMaker]:
         """What makes the stacked generators of `rows`."""
+        if self.shape.generator_norm != "none":
+            return normed_makers(self, self._padded, rows, stack)
         activations = leaky_spans([self.settings(row) for row in rows])
 
         def build(
@@ -137,12 +169,17 @@ class _Family(GameFamily):
             tensors = self.layouts["generator"], parameters, gradient
             name = "generator" + (JUDGING if use == JUDGING else LEARNING)
             return ImageGenerator(
-                self.plan, *tensors, extent.n_rows, activations, self.workspace, name
+                self._padded, *tensors, extent.n_rows, activations, self.workspace, name
             )
 
         return build
 
-    def discriminators(self, rows: Sequence[Row], stack: Vectors) -> Build[ImageDiscriminator]:
+    def discriminators(
+        self, rows: Sequence[Row], stack: Vectors
+    ) -> Build[ImageDiscriminator] | Build[NormedJudge]:
         """What makes the stacked discriminators of `rows`."""
+        plan = self._seen(self._padded)
+        if self.shape.is_penalised or self.shape.discriminator_norm != "none":
+            return normed_judges(self, plan, rows, stack)
         activations = leaky_spans([self.settings(row) for row in rows])
-        return image_judges(self.plan, self.layouts["discriminator"], activations, self.workspace)
+        return image_judges(plan, self.layouts["discriminator"], activations, self.workspace)

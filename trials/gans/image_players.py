@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from trials.gans.adversarial import JUDGING, LEARNING, Build, Extent
+from trials.gans.halving import WINDOW
 from trials.stacked.activations import Activation
 from trials.stacked.convolution import (
     VECTOR,
@@ -21,16 +22,12 @@ from trials.stacked.convolution import (
     PatchConvolution,
     Patches,
     PatchMaking,
-    Window,
 )
 from trials.stacked.layout import Layout, Part, width_bucket
 from trials.stacked.network import Gradients
 from trials.stacked.workspace import Workspace
 
 Spans = Sequence[tuple[slice, Activation]]
-
-WINDOW = Window(kernel=4, stride=2, padding=1)
-"""What a unit sees, as in Radford et al., ICLR (2016); it halves an even side."""
 
 
 @dataclass(frozen=True)
@@ -61,27 +58,59 @@ class Plan:
         ]
         return [self.image, *inner]
 
-    def discriminator(self) -> Iterator[Part]:
-        """Parts of Sequential(Conv2d, activation, ..., Flatten, Linear)."""
-        for i in range(self.n_layers):
-            n_in, n_out = self.stages[i][0], self.stages[i + 1][0]
-            yield Part(f"{2 * i}.weight", (n_out, n_in, WINDOW.kernel, WINDOW.kernel))
-            yield Part(f"{2 * i}.bias", (n_out,), start=0.0)
-        name = 2 * self.n_layers + 1
-        shape = (self.n_logits, *self.stages[-1])
-        yield Part(f"{name}.weight", shape, order=(1, 2, 3, 0), joined=(1, 3))
-        yield Part(f"{name}.bias", (self.n_logits,), start=0.0)
+    def judging(self, is_normed: bool = False) -> list[tuple[str, str]]:
+        """Names of the discriminator's layers, and of their norms: '' for none.
 
-    def generator(self) -> Iterator[Part]:
-        """Parts of Sequential(Linear, Unflatten, activation, ConvTranspose2d, activation, ...)."""
-        top = self.stages[-1]
-        yield Part("0.weight", (*top, self.latent), order=(3, 0, 1, 2), joined=(3, 1))
-        yield Part("0.bias", top, joined=(3,), start=0.0)
+        The first convolution has none, nor has the linear layer, which comes last.
+        """
+        names, place = [], 0
         for i in range(self.n_layers):
+            norm = str(place + 1) if is_normed and i else ""
+            names.append((str(place), norm))
+            place += 3 if norm else 2
+        return [*names, (str(place + 1), "")]
+
+    def making(self, is_normed: bool = False) -> list[tuple[str, str]]:
+        """Names of the generator's layers, and of their norms; the last has none."""
+        names = [("0", "2" if is_normed else "")]
+        place = 4 if is_normed else 3
+        for i in range(self.n_layers):
+            norm = str(place + 1) if is_normed and i < self.n_layers - 1 else ""
+            names.append((str(place), norm))
+            place += 3 if norm else 2
+        return names
+
+    def discriminator(self, is_normed: bool = False) -> Iterator[Part]:
+        """Parts of Sequential(Conv2d, [BatchNorm2d], activation, ..., Flatten, Linear)."""
+        *convolutions, (last, _) = self.judging(is_normed)
+        for i, (name, norm) in enumerate(convolutions):
+            n_in, n_out = self.stages[i][0], self.stages[i + 1][0]
+            yield Part(f"{name}.weight", (n_out, n_in, WINDOW.kernel, WINDOW.kernel))
+            yield Part(f"{name}.bias", (n_out,), start=0.0)
+            yield from _norm(norm, n_out)
+        shape = (self.n_logits, *self.stages[-1])
+        yield Part(f"{last}.weight", shape, order=(1, 2, 3, 0), joined=(1, 3))
+        yield Part(f"{last}.bias", (self.n_logits,), start=0.0)
+
+    def generator(self, is_normed: bool = False) -> Iterator[Part]:
+        """Parts of Sequential(Linear, Unflatten, [norm], activation, ConvTranspose2d, ...)."""
+        top = self.stages[-1]
+        (first, norm), *convolutions = self.making(is_normed)
+        yield Part(f"{first}.weight", (*top, self.latent), order=(3, 0, 1, 2), joined=(3, 1))
+        yield Part(f"{first}.bias", top, joined=(3,), start=0.0)
+        yield from _norm(norm, top[0])
+        for i, (name, norm) in enumerate(convolutions):
             n_in, n_out = self.stages[-1 - i][0], self.stages[-2 - i][0]
-            name = 3 + 2 * i
             yield Part(f"{name}.weight", (n_in, n_out, WINDOW.kernel, WINDOW.kernel))
             yield Part(f"{name}.bias", (n_out,), start=0.0)
+            yield from _norm(norm, n_out)
+
+
+def _norm(name: str, n_channels: int) -> Iterator[Part]:
+    """Scale and shift of the norm of that name, if there is one."""
+    if name:
+        yield Part(f"{name}.weight", (n_channels,), start=1.0)
+        yield Part(f"{name}.bias", (n_channels,), start=0.0)
 
 
 class Dense:

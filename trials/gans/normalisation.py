@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -23,18 +23,18 @@ N_REFERENCE = 64
 """Points of the batch that virtual batch normalisation refers to."""
 
 
-def running_parts(widths: Sequence[int]) -> Layout:
-    """Running mean and variance of each hidden layer, for evaluation; named as in torch.nn."""
+def running_parts(widths: Mapping[str, int]) -> Layout:
+    """Running mean and variance for evaluation, as in torch.nn; name of a norm -> its units."""
     parts = []
-    for layer, width in enumerate(widths[1:-1]):
-        parts.append(Part(f"{3 * layer + 1}.running_mean", (width,), start=0.0))
-        parts.append(Part(f"{3 * layer + 1}.running_var", (width,), start=1.0))
+    for name, width in widths.items():
+        parts.append(Part(f"{name}.running_mean", (width,), start=0.0))
+        parts.append(Part(f"{name}.running_var", (width,), start=1.0))
     return Layout(tuple(parts))
 
 
-def direction_parts(widths: Sequence[int]) -> Layout:
-    """The estimate of each weight's first left singular vector."""
-    return Layout(tuple(Part(f"{2 * i}.u", (width,)) for i, width in enumerate(widths[1:])))
+def direction_parts(widths: Mapping[str, int]) -> Layout:
+    """The estimate of each weight's first left singular vector; name of a layer -> its outputs."""
+    return Layout(tuple(Part(f"{name}.u", (width,)) for name, width in widths.items()))
 
 
 class Pass(Protocol):
@@ -49,8 +49,14 @@ class Pass(Protocol):
     def weight(self, name: str, weight: Tensor) -> Tensor:
         """The weight that the layer of that name works with, (K, inputs, outputs)."""
 
-    def normalised(self, name: str, sums: Tensor) -> Tensor:
-        """The sums into a layer's units, normalised; `name` is that of the normalisation."""
+    def normalised(self, name: str, sums: Tensor, n_places: int = 1) -> Tensor:
+        """The sums into a layer's units, normalised.
+
+        Args:
+            name: Of the normalisation.
+            sums: Shape (K, B * n_places, H): the places of a point follow each other.
+            n_places: Pixels of a map, which share its mean and variance.
+        """
 
 
 class Norm(Protocol):
@@ -85,7 +91,7 @@ class Plain:
         """`weight`."""
         return weight
 
-    def normalised(self, name: str, sums: Tensor) -> Tensor:
+    def normalised(self, name: str, sums: Tensor, n_places: int = 1) -> Tensor:
         """`sums`."""
         return sums
 
@@ -117,7 +123,7 @@ class _Running(Plain):
 
     running: Mapping[str, Tensor]
 
-    def normalised(self, name: str, sums: Tensor) -> Tensor:
+    def normalised(self, name: str, sums: Tensor, n_places: int = 1) -> Tensor:
         mean, var = (self.running[f"{name}.running_{kind}"] for kind in ("mean", "var"))
         return (sums - mean.unsqueeze(1)) * torch.rsqrt(var + EPSILON).unsqueeze(1)
 
@@ -129,8 +135,8 @@ class _BatchPass(Plain):
     running: Mapping[str, Tensor]
     extent: Extent
 
-    def normalised(self, name: str, sums: Tensor) -> Tensor:
-        n_groups, n_batch, n = self.extent
+    def normalised(self, name: str, sums: Tensor, n_places: int = 1) -> Tensor:
+        n_groups, n_batch, n = self.extent.n_groups, *(n_places * n for n in self.extent[1:])
         groups = sums.view(len(sums), n_groups, n_batch, -1)
         weight = groups.new_zeros(n_batch, 1)
         weight[:n] = 1.0 / n
@@ -142,7 +148,7 @@ class _BatchPass(Plain):
             for kind, figure in (("mean", mean.detach()), ("var", unbiased)):
                 kept = self.running[f"{name}.running_{kind}"]
                 kept.mul_(1.0 - MOMENTUM).add_(figure[:, 0, 0], alpha=MOMENTUM)
-        return (centred * torch.rsqrt(var + EPSILON)).view_as(sums)
+        return (centred * torch.rsqrt(var + EPSILON)).reshape(sums.shape)
 
 
 @dataclass(frozen=True)
@@ -169,16 +175,20 @@ class Virtual(Plain):
         """The outputs for the inputs alone."""
         return outputs[:, self.reference.shape[1] :]
 
-    def normalised(self, name: str, sums: Tensor) -> Tensor:
+    def normalised(self, name: str, sums: Tensor, n_places: int = 1) -> Tensor:
         """Both, by the figures of the fixed batch and, for inputs, themselves."""
         n = self.reference.shape[1]
-        fixed, own = sums[:, :n], sums[:, n:]
+        fixed, own = sums[:, : n * n_places], sums[:, n * n_places :]
         mean = fixed.mean(1, keepdim=True)
         var = (fixed - mean).square().mean(1, keepdim=True)
-        away, share = own - mean, 1.0 / (n + 1)
-        own_var = (1.0 - share) * var + share * (1.0 - share) * away.square()
-        own = (1.0 - share) * away * torch.rsqrt(own_var + EPSILON)
-        return torch.cat([(fixed - mean) * torch.rsqrt(var + EPSILON), own], 1)
+        points = own.reshape(len(own), -1, n_places, own.shape[2])
+        share = 1.0 / (n + 1)
+        middle = points.mean(2, keepdim=True)
+        away = middle - mean.unsqueeze(2)
+        own_var = (points - middle).square().mean(2, keepdim=True)
+        both_var = (1.0 - share) * (var.unsqueeze(2) + share * away.square()) + share * own_var
+        points = (points - middle + (1.0 - share) * away) * torch.rsqrt(both_var + EPSILON)
+        return torch.cat([(fixed - mean) * torch.rsqrt(var + EPSILON), points.flatten(1, 2)], 1)
 
 
 @dataclass(frozen=True)
@@ -205,11 +215,12 @@ class _SpectralPass(Plain):
 
     def weight(self, name: str, weight: Tensor) -> Tensor:
         kept = self.directions[f"{name}.u"]
+        # sums, since a product of a matrix and a vector rounds otherwise for a row that is alone
         with torch.no_grad():
-            right = functional.normalize(torch.bmm(weight, kept.unsqueeze(2)), dim=1)
+            right = functional.normalize((weight * kept.unsqueeze(1)).sum(2), dim=1).unsqueeze(2)
             left = kept.clone()  # all names share memory, which changes while autograd needs it
             if self.iterates:
-                left = torch.bmm(right.transpose(1, 2), weight).squeeze(1)
-                kept.copy_(left := functional.normalize(left, dim=1))
-        largest = torch.bmm(torch.bmm(right.transpose(1, 2), weight), left.unsqueeze(2))
+                left = functional.normalize((weight * right).sum(1), dim=1)
+                kept.copy_(left)
+        largest = (weight * (right * left.unsqueeze(1))).sum((1, 2), keepdim=True)
         return weight / largest

@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from trials.gans.adversarial import Extent
+from trials.gans.autograd_network import AutogradNetwork
 from trials.gans.normalisation import Norm
 from trials.stacked.layout import Layout, Part, chain, linear
 
@@ -82,14 +83,13 @@ class Form:
 
     def _activated(self, name: str, sums: Tensor, rows: slice) -> Tensor:
         if name == "leaky_relu":
-            return torch.where(sums > 0, sums, sums * self.leak[rows])
+            # rows stand where channels do: one pass, where a choice by a mask takes three
+            return functional.prelu(sums.unsqueeze(0), self.leak[rows].flatten()).squeeze(0)
         return FUNCTIONS[name](sums)
 
 
-class AutogradPerceptron:
+class AutogradPerceptron(AutogradNetwork):
     """K perceptrons over batches of one extent; an `adversarial.JudgeNetwork`.
-
-    Row k of every result depends only on row k of the arguments.
 
     Args:
         form: What they are.
@@ -112,59 +112,14 @@ class AutogradPerceptron:
         is_asked: bool,
         by_batch: bool,
     ) -> None:
-        self._form, self._extent = form, extent
-        self._learns, self._is_asked, self._by_batch = learns, is_asked, by_batch
-        views = form.layout.views(parameters)
-        # leaves that share the parameters' memory, one for each part
-        self._leaves = {n: view.detach().requires_grad_(learns) for n, view in views.items()}
-        self._slots = form.layout.views(gradient)
-        self._weights = [part.name for part in form.layout.parts if part.name.endswith(".weight")]
+        super().__init__(form.layout, parameters, gradient, learns=learns, is_asked=is_asked)
+        self._form, self._extent, self._by_batch = form, extent, by_batch
         last = len({part.name.split(".")[0] for part in form.layout.parts}) - 1
         self._n_layers = 1 + (last // 2 if form.norm.is_layer else last)
-        self._x = self._outputs = torch.empty(0)
 
-    def forward(self, x: Tensor, masks: None, out: Tensor) -> Tensor:
-        """Outputs for `x`, shape (K, B, inputs), in `out`, shape (K, B, outputs)."""
-        trains = not self._is_asked
-        with torch.set_grad_enabled(trains):
-            self._x = x.detach().requires_grad_(trains and not self._learns)
-            self._outputs = self._computed(self._x, remembers=trains)
-        return out.copy_(self._outputs.detach())
-
-    def backward(self, slope: Tensor) -> None:
-        """Fills the gradient for the last `forward`, from that at its outputs."""
-        for name, gradient in zip(self._leaves, self._slopes(self._outputs, slope), strict=True):
-            self._slots[name].copy_(gradient)
-        self._outputs = torch.empty(0)
-
-    def through(self, slope: Tensor) -> Tensor:
-        """The gradient at the last `forward`'s inputs, from that at its outputs."""
-        (below,) = torch.autograd.grad(self._outputs, [self._x], slope)
-        self._outputs = torch.empty(0)
-        return below
-
-    def penalise(self, x: Tensor, weight: Tensor) -> None:
-        """Adds the gradient of sum weight * (slope at x - 1)**2 to that of the parameters.
-
-        Args:
-            x: Points, shape (K, B, inputs).
-            weight: Shape (K, B), 0 where there is no point.
-        """
-        with torch.enable_grad():
-            x = x.detach().requires_grad_()
-            logits = self._computed(x, remembers=False)[:, :, 0]
-            (slope,) = torch.autograd.grad(logits.sum(), [x], create_graph=True)
-            length = torch.linalg.vector_norm(slope, dim=2)
-            penalty = (weight * (length - 1.0).square()).sum()
-        for name, gradient in zip(self._leaves, self._slopes(penalty, None), strict=True):
-            self._slots[name].add_(gradient)
-
-    def _slopes(self, outputs: Tensor, slope: Tensor | None) -> Sequence[Tensor]:
-        leaves = list(self._leaves.values())
-        return torch.autograd.grad(outputs, leaves, slope, materialize_grads=True)
-
-    def _computed(self, x: Tensor, *, remembers: bool) -> Tensor:
-        form, leaves = self._form, self._leaves
+    def computed(self, x: Tensor, *, remembers: bool) -> Tensor:
+        """Outputs for `x`, shape (K, B, inputs)."""
+        form, leaves = self._form, self.leaves
         norm = form.norm.over(self._extent, is_training=self._by_batch, remembers=remembers)
         units = norm.beginning(x)
         for layer in range(self._n_layers):

@@ -15,10 +15,11 @@ from search_spaces.gans import PIX2PIX as SPACE
 from trials.contract import Objective, Row
 from trials.data import DataError, Dataset
 from trials.gans.adversarial import JUDGING, LEARNING, Build, Extent
+from trials.gans.autograd_images import NormedJudge, normed_judges, remembered
 from trials.gans.image_players import ImageDiscriminator, Plan, image_judges, whole_channels
 from trials.gans.leaks import leaky_spans
 from trials.gans.real import Real
-from trials.gans.settings import GAME_AXES, STILL_ACTIVATIONS, GameSettings, Shape
+from trials.gans.settings import GAME_AXES, NORM_AXES, STILL_ACTIVATIONS, GameSettings, Shape
 from trials.gans.telling import Telling
 from trials.gans.trainer import GANTrainer
 from trials.gans.training import GameFamily, GameTraining
@@ -30,7 +31,7 @@ from trials.stacked.layout import LANES, Layout, whole_lanes, width_bucket
 from trials.stacked.settings import settings_of
 
 _MULTIPLE = 4
-_LEFT_OUT = ("instance_noise", "instance_noise_end", "latent")
+_LEFT_OUT = ("instance_noise", "instance_noise_end", "latent", "generator_norm", "packing")
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ class Settings(GameSettings):
 
 
 DOMAIN = Space(
-    **{name: axis for name, axis in GAME_AXES.items() if name not in _LEFT_OUT},
+    **{name: axis for name, axis in (GAME_AXES | NORM_AXES).items() if name not in _LEFT_OUT},
     latent=Int(1, 1024),
     channels=Int(1, 1024),
     closeness=Float(0.0, 1e6),
@@ -103,8 +104,10 @@ class Pix2Pix(GANTrainer):
     The generator minimises its adversarial loss plus `closeness` times the mean absolute
     difference from the true image, standardised. Noise is a vector that joins the lowest maps.
     Weights are those of Conv2d 0 and 2, ConvTranspose2d 4 and 6 and Linear 8 of the generator,
-    and of `dcgan`'s discriminator of two channels. All axes but the batch size, channels' bucket
-    and steps are numbers per row.
+    and of `dcgan`'s discriminator of two channels. All axes but the batch size, channels' bucket,
+    steps, the discriminator's norm and whether there is a gradient penalty are numbers per row.
+    The generator has no norms, since its passes are written by hand, and packing is not offered:
+    edges ask for one image, not for many different ones.
 
     Source: Isola et al., CVPR (2017), with a smaller network.
     """
@@ -199,15 +202,28 @@ class _Family(GameFamily):
         judge = _judge_plan(self.real, self.shape.width, LANES)
         return {
             "generator": Layout(tuple(self._padded.parts())),
-            "discriminator": Layout(tuple(judge.discriminator())),
+            "discriminator": self._judge_layout(judge),
         }
+
+    def _judge_layout(self, plan: Plan) -> Layout:
+        return Layout(tuple(plan.discriminator(self.shape.is_normed("discriminator"))))
+
+    def padded_buffers(self) -> Mapping[str, Layout]:
+        """Directions of a discriminator's weights."""
+        plan = _judge_plan(self.real, self.shape.width, LANES)
+        return {player: remembered(player, plan) for player in self.shape.remembering}
+
+    def true_buffers(self, row: Row, player: str) -> Layout:
+        """The same for the row's true channels."""
+        settings = settings_of(Settings, row.params)
+        return remembered(player, _judge_plan(self.real, settings.channels))
 
     def true_layout(self, row: Row, player: str) -> Layout:
         """The tensors of the row's `player` without padding."""
         settings = settings_of(Settings, row.params)
         if player == "generator":
             return Layout(tuple(self._plan(settings.channels, settings.latent).parts()))
-        return Layout(tuple(_judge_plan(self.real, settings.channels).discriminator()))
+        return self._judge_layout(_judge_plan(self.real, settings.channels))
 
     def telling(self, rows: Sequence[Row]) -> Edges:
         """The edges."""
@@ -232,10 +248,14 @@ class _Family(GameFamily):
 
         return build
 
-    def discriminators(self, rows: Sequence[Row], stack: Vectors) -> Build[ImageDiscriminator]:
+    def discriminators(
+        self, rows: Sequence[Row], stack: Vectors
+    ) -> Build[ImageDiscriminator] | Build[NormedJudge]:
         """What makes the stacked discriminators of `rows`."""
-        activations = leaky_spans([self.settings(row) for row in rows])
         plan = _judge_plan(self.real, self.shape.width, LANES)
+        if self.shape.is_penalised or self.shape.discriminator_norm != "none":
+            return normed_judges(self, plan, rows, stack)
+        activations = leaky_spans([self.settings(row) for row in rows])
         return image_judges(plan, self.layouts["discriminator"], activations, self.workspace)
 
     def figures(self, training: GameTraining, made: Tensor) -> dict[str, Tensor]:

@@ -57,6 +57,10 @@ class Real:
         figures = self.validation.watched(samples)
         return figures if self._wanted is None else figures | self._wanted.figures(samples)
 
+    def in_data_units(self, made: Tensor) -> Tensor:
+        """Points as the generator makes them, (K, N, width), as they are in the data, (K, N, D)."""
+        return made[:, :, : self.n_features] * self.scale + self.shift
+
     def quality(self, part: Part) -> Quality:
         """Figures against the points of `part`, in data units."""
         points = torch.as_tensor(part.x).flatten(1).to(device=self.device, dtype=self.dtype)

@@ -1,4 +1,4 @@
-"""What keeps a player within bounds between steps: clipping, standing still, and its average."""
+"""How players move from step to step: at which rates, within which bounds, and their average."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from trials.contract import Row
 from trials.gans.settings import GameSettings
 
 _STATE = ("parameters", "first_moment", "second_moment")
@@ -64,6 +65,16 @@ class Bounds:
 
     def _column(self, values: Sequence[float]) -> Tensor:
         return torch.tensor(values, dtype=torch.float64).unsqueeze(1).to(self._state[0])
+
+
+def factors(
+    rows: Sequence[Row], settings: Sequence[GameSettings], epochs: Sequence[int]
+) -> list[float]:
+    """What each row's learning rates are multiplied by in its epoch, counted from 0."""
+    return [
+        own.factor(epoch, row.epochs)
+        for row, own, epoch in zip(rows, settings, epochs, strict=True)
+    ]
 
 
 def _renewal(half_life: float, n_batch: int) -> float:

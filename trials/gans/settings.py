@@ -9,6 +9,7 @@ from search_spaces.parameters import Axis
 from trials.gans.losses import LOSSES
 from trials.stacked.activations import ACTIVATIONS, LEAK
 from trials.stacked.optimizers import Rule
+from trials.stacked.schedules import SCHEDULES
 
 LATENTS = ("normal", "uniform")
 """Standard normal, or uniform in [-1, 1]."""
@@ -57,6 +58,23 @@ class Shape:
         """Some gradient is found by autograd."""
         return self.is_penalised or self.norms != ("none", "none")
 
+    def norm(self, player: str) -> str:
+        """What normalises the player's inner layers."""
+        return self.generator_norm if player == "generator" else self.discriminator_norm
+
+    def is_normed(self, player: str) -> bool:
+        """Whether the player has norms that are layers of their own."""
+        return self.norm(player) in ("batch", "virtual")
+
+    @property
+    def remembering(self) -> list[str]:
+        """Players that remember something besides what they learn."""
+        remembers = {
+            "generator": self.generator_norm == "batch",
+            "discriminator": self.discriminator_norm == "spectral",
+        }
+        return [player for player, is_so in remembers.items() if is_so]
+
     @property
     def norms(self) -> tuple[str, str]:
         """Of the generator and the discriminator."""
@@ -81,6 +99,7 @@ class GameSettings:
     Attributes:
         learning_rate: The generator's.
         discriminator_ratio: The discriminator's learning rate over the generator's.
+        schedule: A key of `SCHEDULES`: the course of both players' learning rates.
         beta1: Of Adam, for both players.
         beta2: Of Adam.
         layers: Inner layers of each player.
@@ -115,6 +134,7 @@ class GameSettings:
 
     learning_rate: float = 1e-3
     discriminator_ratio: float = 1.0
+    schedule: str = "constant"
     beta1: float = 0.5
     beta2: float = 0.999
     layers: int = 2
@@ -164,9 +184,17 @@ class GameSettings:
             return 0
         return min(max(epoch - self.frozen_from, 0), self.frozen_epochs)
 
+    def moved(self, player: str, epoch: int) -> int:
+        """In how many of the first `epoch` epochs the player's optimizer has moved it."""
+        return epoch - self.frozen(player, epoch)
+
     def is_frozen(self, player: str, epoch: int) -> bool:
         """Whether the player stands still in `epoch`, counted from 0."""
         return self.frozen(player, epoch + 1) > self.frozen(player, epoch)
+
+    def factor(self, epoch: int, epochs: int) -> float:
+        """Of the learning rates in `epoch`, from 0, of a trial of `epochs`."""
+        return SCHEDULES[self.schedule](epoch, epochs)
 
     def noise(self, epoch: int, epochs: int) -> float:
         """Deviation of the instance noise in `epoch`, from 0, of a trial of `epochs`."""
@@ -176,6 +204,7 @@ class GameSettings:
 GAME_AXES: dict[str, Axis] = {
     "learning_rate": Float(1e-12, 1e3),
     "discriminator_ratio": Float(1e-6, 1e6),
+    "schedule": Categorical(tuple(SCHEDULES)),
     "beta1": Float(0.0, 0.999999),
     "beta2": Float(0.0, 0.999999),
     "latent": Int(1, 4096),
@@ -202,4 +231,4 @@ NORM_AXES: dict[str, Axis] = {
     "generator_norm": Categorical(GENERATOR_NORMS),
     "discriminator_norm": Categorical(DISCRIMINATOR_NORMS),
 }
-"""What may be asked of GANs of perceptrons besides."""
+"""What may be asked besides of GANs whose players may be normalised and penalised."""

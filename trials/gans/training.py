@@ -29,7 +29,7 @@ from trials.gans.adversarial import (
 from trials.gans.losses import LOSSES
 from trials.gans.quality import N_SAMPLES
 from trials.gans.real import Real
-from trials.gans.remedies import Bounds
+from trials.gans.remedies import Bounds, factors
 from trials.gans.settings import GameSettings, Shape
 from trials.gans.tapes import Tapes, latent_tape
 from trials.gans.telling import Nothing, Telling
@@ -274,7 +274,7 @@ class GameTraining:
     def _begin(self, epochs: Sequence[int], n_steps: int) -> None:
         """Prepares the optimizers for the steps of an epoch, and what is told."""
         self.telling.begin(epochs)
-        ones = [1.0] * len(self.rows)
+        paces = factors(self.rows, self._settings, epochs)
         n_moves = -(-n_steps // self.family.shape.discriminator_steps)
         for name, bounds, player, n in (
             ("generator", self._bounds[0], self.game.generator, n_moves),
@@ -282,10 +282,10 @@ class GameTraining:
         ):
             bounds.begin(epochs)
             done = [
-                n * (epoch - settings.frozen(name, epoch))
+                n * settings.moved(name, epoch)
                 for settings, epoch in zip(self._settings, epochs, strict=True)
             ]
-            player.updates.begin(ones, done, n)
+            player.updates.begin(paces, done, n)
 
     def _turns(self, piece: Piece, n_steps: int) -> list[int]:
         """Steps of the piece after which the generator moves: every k-th, and the last."""
@@ -357,15 +357,12 @@ class GameTraining:
     def _measured(self) -> dict[str, Tensor]:
         """Figures of the samples, (K,) each."""
         made = self._evaluated()
-        figures = self._real.watched(self._in_data_units(made))
+        figures = self._real.watched(self._real.in_data_units(made))
         return figures | self.family.figures(self, made)
 
     def samples(self) -> Tensor:
         """Points that each row makes of its fixed latent batch, in data units, (K, N, D)."""
-        return self._in_data_units(self._evaluated())
-
-    def _in_data_units(self, made: Tensor) -> Tensor:
-        return made[:, :, : self._real.n_features] * self._real.scale + self._real.shift
+        return self._real.in_data_units(self._evaluated())
 
     def _evaluated(self) -> Tensor:
         """What the generators make of their fixed latent batches, scaled, (K, N, width)."""

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from trials.gans.image_players import WINDOW, Dense, Maps, Spans
+from trials.gans.halving import WINDOW
+from trials.gans.image_players import Dense, Maps, Spans
 from trials.stacked.convolution import GroupedConvolution, PatchConvolution, Patches, PatchMaking
 from trials.stacked.layout import Layout, Part
 from trials.stacked.workspace import Workspace

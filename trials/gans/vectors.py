@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-import torch
 from torch import Tensor
 
 from search_spaces import Categorical, Int, Space
@@ -14,29 +13,17 @@ from search_spaces.gans import VECTOR_GAN as SPACE
 from trials.contract import Row
 from trials.gans.adversarial import EVALUATION, JUDGING, LEARNING, Build, Extent, JudgeNetwork
 from trials.gans.leaks import leaky_spans
-from trials.gans.normalisation import (
-    N_REFERENCE,
-    Batch,
-    Norm,
-    Plain,
-    Spectral,
-    Virtual,
-    direction_parts,
-    running_parts,
-)
-from trials.gans.perceptrons import AutogradPerceptron, Form, normed_chain
+from trials.gans.normalisation import direction_parts, running_parts
+from trials.gans.norming import form_of
+from trials.gans.perceptrons import AutogradPerceptron, normed_chain
 from trials.gans.settings import GAME_AXES, NORM_AXES, GameSettings, Shape
-from trials.gans.tapes import latent_tape
 from trials.gans.trainer import GANTrainer
 from trials.gans.training import GameFamily
-from trials.gans.views import view_of
 from trials.stacked.activations import ACTIVATIONS
 from trials.stacked.cohort import Vectors
 from trials.stacked.dropout import padding_masks
 from trials.stacked.layout import LANES, Layout, whole_lanes, width_bucket
-from trials.stacked.noise import generator
 from trials.stacked.perceptron import Perceptron
-from trials.stacked.runs import runs
 from trials.stacked.settings import settings_of
 
 
@@ -110,9 +97,6 @@ class VectorFamily(GameFamily):
         n_features = self.real.n_features + self.real.n_conditions
         return n_features * self.shape.packing
 
-    def _norm(self, player: str) -> str:
-        return self.shape.norms[0] if player == "generator" else self.shape.norms[1]
-
     def _padded_widths(self, player: str) -> tuple[int, ...]:
         shape = self.shape
         hidden = (shape.width,) * shape.layers
@@ -131,27 +115,29 @@ class VectorFamily(GameFamily):
     def padded_layouts(self) -> Mapping[str, Layout]:
         """Player -> how its tensors are stacked."""
         return {
-            player: normed_chain(self._padded_widths(player), self._norm(player))
+            player: normed_chain(self._padded_widths(player), self.shape.norm(player))
             for player in ("generator", "discriminator")
         }
 
     def true_layout(self, row: Row, player: str) -> Layout:
         """The tensors of the row's `player` without padding."""
-        return normed_chain(self._true_widths(row, player), self._norm(player))
+        return normed_chain(self._true_widths(row, player), self.shape.norm(player))
 
     def padded_buffers(self) -> Mapping[str, Layout]:
         """Running figures of a generator, directions of a discriminator's weights."""
-        buffers = {}
-        if self.shape.generator_norm == "batch":
-            buffers["generator"] = running_parts(self._padded_widths("generator"))
-        if self.shape.discriminator_norm == "spectral":
-            buffers["discriminator"] = direction_parts(self._padded_widths("discriminator"))
-        return buffers
+        return {
+            player: self._remembered(player, self._padded_widths(player))
+            for player in self.shape.remembering
+        }
 
     def true_buffers(self, row: Row, player: str) -> Layout:
         """The same for the row's true widths."""
-        widths = self._true_widths(row, player)
-        return running_parts(widths) if player == "generator" else direction_parts(widths)
+        return self._remembered(player, self._true_widths(row, player))
+
+    def _remembered(self, player: str, widths: tuple[int, ...]) -> Layout:
+        if player == "generator":
+            return running_parts({f"{3 * i + 1}": width for i, width in enumerate(widths[1:-1])})
+        return direction_parts({f"{2 * i}": width for i, width in enumerate(widths[1:])})
 
     def generators(
         self, rows: Sequence[Row], stack: Vectors
@@ -172,7 +158,7 @@ class VectorFamily(GameFamily):
             units = [s.units for s in settings]
             masks = padding_masks(units, self.shape.layers, self.shape.width, like)
         is_penalised = player == "discriminator" and self.shape.is_penalised
-        if self._norm(player) != "none" or is_penalised:
+        if self.shape.norm(player) != "none" or is_penalised:
             return self._by_autograd(player, rows, stack, None if masks is None else masks[0])
 
         def build(parameters: Tensor, gradient: Tensor, extent: Extent, use: str) -> Perceptron:
@@ -186,12 +172,7 @@ class VectorFamily(GameFamily):
     def _by_autograd(
         self, player: str, rows: Sequence[Row], stack: Vectors, masks: Tensor | None
     ) -> Build[AutogradPerceptron]:
-        settings = [self.own(row) for row in rows]
-        like = stack[f"{player}.parameters"]
-        leak = torch.tensor([s.leak for s in settings], dtype=torch.float64).view(-1, 1, 1)
-        names = runs(s.activation for s in settings)
-        norm = self._normalisation(player, rows, stack)
-        form = Form(self.layouts[player], norm, names, leak.to(like), masks)
+        form = form_of(self, player, rows, stack, masks)
 
         def build(
             parameters: Tensor, gradient: Tensor, extent: Extent, use: str
@@ -207,34 +188,3 @@ class VectorFamily(GameFamily):
             )
 
         return build
-
-    def _normalisation(self, player: str, rows: Sequence[Row], stack: Vectors) -> Norm:
-        """What normalises the rows' players."""
-        norm = self._norm(player)
-        if norm == "virtual":
-            return Virtual(self._reference(player, rows))
-        buffers = {}
-        if player in self.buffers:
-            buffers = self.buffers[player].views(stack[f"{player}.buffers"])
-        if norm == "batch":
-            return Batch(buffers)
-        return Spectral(buffers) if norm == "spectral" else Plain()
-
-    def _reference(self, player: str, rows: Sequence[Row]) -> Tensor:
-        """The batch that stays the same: inputs of each row's player, (K, R, D)."""
-        real, shape = self.real, self.shape
-        if player == "discriminator":
-            n_points = N_REFERENCE * shape.packing
-            rngs = [generator(row.seed, "reference points") for row in rows]
-            chosen = [torch.randint(real.n_points, (n_points,), generator=rng) for rng in rngs]
-            points = real.points[torch.stack(chosen).to(real.device)]
-            n_features = real.n_features + real.n_conditions
-            packed = view_of(n_features, shape.packing, real.width, self.workspace)
-            return packed.see(points, "reference").clone()
-        latent = torch.zeros(len(rows), N_REFERENCE, shape.latent)
-        for k, row in enumerate(rows):
-            settings, rng = self.own(row), generator(row.seed, "reference latent")
-            size = (N_REFERENCE, settings.latent)
-            drawn = latent_tape(rng, settings.latent_distribution, 1, size)
-            latent[k, :, : settings.latent] = drawn[0]
-        return self.telling(rows).join(latent.to(real.points), [self.own(r).latent for r in rows])

@@ -112,8 +112,8 @@ class _Family(DescentFamily[CodingSettings]):
         settings = self.settings(row)
         return settings.rule.rank, settings.likelihood, settings.activation
 
-    def training(self, rows: Sequence[Row], stack: Vectors) -> CodingTraining:
-        """Training of `rows`, which share a block, in place on `stack`."""
+    def plain_training(self, rows: Sequence[Row], stack: Vectors) -> CodingTraining:
+        """Training of `rows` of one block, whether they stopped or not, in place on `stack`."""
         settings = [self.settings(row) for row in rows]
         rounded = self.block(rows[0])
         layouts = dict(self.padded(rounded))

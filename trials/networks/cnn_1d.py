@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -12,6 +12,8 @@ from torch import Tensor
 from search_spaces import Categorical, Int, Space
 from search_spaces.sequences import CNN_1D as SPACE
 from search_spaces.sequences import CNN_1D_SERIES
+from trials.stacked.activated import Activated
+from trials.stacked.activations import ACTIVATIONS
 from trials.stacked.affine import affine
 from trials.stacked.autograd import AutogradNetwork
 from trials.stacked.layout import Part, linear, width_bucket
@@ -24,15 +26,15 @@ STEPS_POOLED = 2
 """Neighbouring steps of which pooling makes one."""
 
 MODULES_PER_BLOCK = 3
-"""Convolution, rectifier and pooling in the equivalent `torch.nn.Sequential`."""
+"""Convolution, activation and pooling in the equivalent `torch.nn.Sequential`."""
 
 
 @dataclass(frozen=True)
 class Settings(SequenceSettings):
     """The axes of the network; those a trial does not name have these values.
 
-    `layers` counts blocks of convolution, rectifier and pooling, each of `channels` channels;
-    `units` is the width of the layer that follows.
+    `layers` counts blocks of convolution, activation and pooling, each of `channels` channels;
+    `units` is the width of the layer that follows, of the same activation.
     """
 
     batch_size: int = 16
@@ -41,6 +43,7 @@ class Settings(SequenceSettings):
     kernel_size: int = 3
     pooling: str = "max"
     units: int = 32
+    activation: str = "relu"
 
 
 DOMAIN = Space(
@@ -50,6 +53,7 @@ DOMAIN = Space(
     kernel_size=Categorical((1, 3, 5, 7)),
     pooling=Categorical(("max", "average", "none")),
     units=Int(1, 16384),
+    activation=Categorical(tuple(ACTIVATIONS)),
 )
 """What may be asked for, far beyond what is worth trying."""
 
@@ -57,9 +61,9 @@ DOMAIN = Space(
 class CNN1D(SequenceTrainer[Settings]):
     """Convolutional network over the steps of series and sequences: classes and numbers.
 
-    Weights have the names of Sequential(Conv1d, ReLU, MaxPool1d or AvgPool1d, ..., Flatten,
-    Linear, ReLU, Dropout, Linear). A convolution keeps the number of steps, pooling halves it;
-    Identity stands for pooling that is left out, or where one step is left.
+    Weights have the names of Sequential(Conv1d, activation, MaxPool1d or AvgPool1d, ...,
+    Flatten, Linear, activation, Dropout, Linear). A convolution keeps the number of steps, pooling
+    halves it; Identity stands for pooling that is left out, or where one step is left.
     """
 
     name: ClassVar[str] = "cnn_1d"
@@ -107,9 +111,16 @@ class CNN1D(SequenceTrainer[Settings]):
         widest = n_steps * max(width, settings.channels) * settings.kernel_size
         return max(super().numbers(settings), widest)
 
+    def rank(self, settings: Settings) -> tuple[Any, ...]:
+        """Rows of one activation are neighbours."""
+        return (settings.activation,)
+
     def network(self, stack: Stack[Settings], n_batch: int) -> Network:
         """The stacked networks of some rows for batches of that size."""
-        settings = stack.padded
+        settings, rows, like = stack.padded, stack.settings, stack.parameters
+        names = [s.activation for s in rows]
+        channels = Activated(names, [s.channels for s in rows], settings.channels, like)
+        units = Activated(names, [s.units for s in rows], settings.units, like)
         flatten = MODULES_PER_BLOCK * settings.layers
 
         def compute(
@@ -120,11 +131,11 @@ class CNN1D(SequenceTrainer[Settings]):
         ) -> Tensor:
             steps = x.transpose(1, 2).contiguous()
             for block in range(settings.layers):
-                steps = convolved(tensors, f"{MODULES_PER_BLOCK * block}.", steps)
+                steps = channels(convolved(tensors, f"{MODULES_PER_BLOCK * block}.", steps))
                 if _pooled(settings, steps.shape[1]) < steps.shape[1]:
                     steps = _halved(steps, settings.pooling)
             features = steps.permute(0, 2, 3, 1).flatten(2)
-            hidden = affine(tensors, f"{flatten + 1}.", features).relu()
+            hidden = units(affine(tensors, f"{flatten + 1}.", features))
             if masks is not None:
                 hidden = hidden * masks[0]
             return affine(tensors, f"{flatten + 4}.", hidden)

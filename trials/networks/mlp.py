@@ -13,8 +13,6 @@ from trials.stacked.dropout import padding_masks, real_units
 from trials.stacked.layout import Part, chain, width_bucket
 from trials.stacked.network import Network, Site, Stack
 from trials.stacked.normalization import NORMALIZATIONS, Normalization, normalization
-from trials.stacked.optimizers import FAMILIES
-from trials.stacked.optimizers.second_order import WHOLE
 from trials.stacked.perceptron import Perceptron
 from trials.stacked.settings import SUPERVISED_AXES, SupervisedSettings
 from trials.stacked.signs import HiddenUnits
@@ -47,7 +45,7 @@ class Settings(SupervisedSettings):
 
 
 DOMAIN = Space(
-    **(SUPERVISED_AXES | {"optimizer": Categorical((*FAMILIES, *WHOLE))}),
+    **SUPERVISED_AXES,
     units=Int(1, 16384),
     layers=Int(0, 64),
     activation=Categorical(tuple(ACTIVATIONS)),

@@ -214,8 +214,8 @@ class _Family(DescentFamily[MachineSettings]):
         padded = torch.nn.functional.pad(chain, room).flatten()
         return padded.to(device=self.source.device, dtype=self.source.dtype)
 
-    def training(self, rows: Sequence[Row], stack: Vectors) -> MachineTraining:
-        """Training of `rows`, which share a block, in place on `stack`."""
+    def plain_training(self, rows: Sequence[Row], stack: Vectors) -> MachineTraining:
+        """Training of `rows` of one block, whether they stopped or not, in place on `stack`."""
         settings = [self.settings(row) for row in rows]
         rounded = self.block(rows[0])
         kind = RatingTraining if settings[0].visible == "softmax" else MachineTraining

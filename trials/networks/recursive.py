@@ -12,9 +12,9 @@ from search_spaces import Categorical, Int, Space
 from search_spaces.trees import RECURSIVE as SPACE
 from trials.data import DataError, Dataset
 from trials.data.scaling import ScalingKind
+from trials.stacked.activated import Activated
 from trials.stacked.activations import ACTIVATIONS
 from trials.stacked.autograd import AutogradNetwork
-from trials.stacked.dropout import padding_masks
 from trials.stacked.layout import Part, whole_lanes, width_bucket
 from trials.stacked.network import Network, Site, Stack
 from trials.stacked.settings import SUPERVISED_AXES, SupervisedSettings
@@ -96,11 +96,11 @@ class Recursive(SupervisedTrainer[Settings]):
 
     def network(self, stack: Stack[Settings], n_batch: int) -> Network:
         """The stacked networks of some rows for batches of that size."""
-        names = [s.activation for s in stack.settings]
-        real = None
-        if any(ACTIVATIONS[name].moves_zero for name in names):
-            units = [s.units for s in stack.settings]
-            masks = padding_masks(units, 1, stack.padded.units, stack.parameters)
-            real = None if masks is None else masks[0]
+        activated = Activated(
+            [s.activation for s in stack.settings],
+            [s.units for s in stack.settings],
+            stack.padded.units,
+            stack.parameters,
+        )
         n_places, n_symbols = self.task.inputs.shape[0], whole_lanes(self._n_symbols)
-        return AutogradNetwork(stack, TreeFunction(n_places, n_symbols, names, real))
+        return AutogradNetwork(stack, TreeFunction(n_places, n_symbols, activated))

@@ -52,8 +52,9 @@ DOMAIN = Space(
 class RNN(SequenceTrainer[Settings]):
     """Recurrent network (LSTM, GRU, plain) for series and sequences: classes and numbers.
 
-    Weights have the names of a module with `recurrent`, a torch.nn.LSTM, GRU or RNN, `head`, a
-    Linear that reads the last state, and perhaps `front`, a Conv1d before a ReLU.
+    Many to one, and many to many where data have an answer for each step. Weights have the names
+    of a module with `recurrent`, a torch.nn.LSTM, GRU or RNN, `head`, a Linear that reads the last
+    state, or each, and perhaps `front`, a Conv1d before a ReLU.
     """
 
     name: ClassVar[str] = "rnn"
@@ -65,6 +66,7 @@ class RNN(SequenceTrainer[Settings]):
     domain = DOMAIN
     separating: ClassVar[tuple[str, ...]] = ("cell", "layers", "front")
     needs_autograd: ClassVar[bool] = True
+    may_answer_steps: ClassVar[bool] = True
 
     def padded(self, settings: Settings) -> dict[str, int]:
         """Units in buckets."""
@@ -92,10 +94,16 @@ class RNN(SequenceTrainer[Settings]):
         yield from linear("head", units, n_outputs, self.task.loss.padding)
 
     def sites(self, settings: Settings) -> Sequence[Site]:
-        """Units are dropped between layers, and from the last state."""
+        """Units are dropped between layers, and from the states that are read."""
         n_steps = self.task.inputs.shape[0]
         between = Site(settings.dropout, (n_steps, settings.units))
-        return (between,) * (settings.layers - 1) + (Site(settings.dropout, (settings.units,)),)
+        last = between if self._reads_steps else Site(settings.dropout, (settings.units,))
+        return (between,) * (settings.layers - 1) + (last,)
+
+    @property
+    def _reads_steps(self) -> bool:
+        """Whether every state is read."""
+        return self.task.n_answers > 1
 
     def numbers(self, settings: Settings) -> int:
         """Numbers that the gates of one layer hold for one point."""
@@ -104,7 +112,7 @@ class RNN(SequenceTrainer[Settings]):
 
     def network(self, stack: Stack[Settings], n_batch: int) -> Network:
         """The stacked networks of some rows for batches of that size."""
-        settings = stack.padded
+        settings, reads_steps = stack.padded, self._reads_steps
         cell = CELLS[settings.cell]
 
         def compute(
@@ -115,9 +123,10 @@ class RNN(SequenceTrainer[Settings]):
         ) -> Tensor:
             steps = x.transpose(1, 2).contiguous()
             if settings.front == "conv":
-                steps = convolved(tensors, "front.", steps)
+                steps = convolved(tensors, "front.", steps).relu()
             states = recurrent(cell, settings.layers, tensors, steps, masks)
-            last = states[:, -1] if masks is None else states[:, -1] * masks[-1]
-            return affine(tensors, "head.", last)
+            read = states.transpose(1, 2) if reads_steps else states[:, -1]
+            read = read if masks is None else read * masks[-1]
+            return affine(tensors, "head.", read.flatten(1, 2) if reads_steps else read)
 
         return AutogradNetwork(stack, compute)

@@ -24,12 +24,15 @@ class Architecture(ABC, Generic[S]):
         kind: The dataclass of the settings; its fields are the axes, with their defaults.
         separating: Axes whose values must be equal for rows to share a cohort.
         needs_autograd: The network calls autograd, which inference mode refuses.
+        may_answer_steps: The networks can have an answer for each step of a point: outputs are
+            then (K, B * T, C), those of a point one after the other.
         task: What is learnt.
     """
 
     kind: type[S]
     separating: ClassVar[tuple[str, ...]] = ()
     needs_autograd: ClassVar[bool] = False
+    may_answer_steps: ClassVar[bool] = False
     task: Task
 
     def inputs(self, shape: tuple[int, ...]) -> Inputs:
@@ -75,7 +78,8 @@ class Architecture(ABC, Generic[S]):
     def numbers(self, settings: S) -> int:
         """About how many numbers the largest layer of a row holds for one point."""
         sizes = [math.prod(site.shape) for site in self.sites(settings)]
-        return max(math.prod(self.task.inputs.padded), self.task.n_outputs_padded, *sizes)
+        n_said = self.task.n_outputs_padded * self.task.n_answers
+        return max(math.prod(self.task.inputs.padded), n_said, *sizes)
 
     def rounded(self, settings: S) -> S:
         """Defaults but for the batch size, the separating and the rounded axes of `settings`."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -30,6 +30,10 @@ class Piece:
     n_steps: int
     n_points: int
     n_batch: int
+
+    def answers(self, n: int) -> Piece:
+        """The same steps where each point has `n` answers, each of which counts like a point."""
+        return replace(self, n_points=self.n_points * n, n_batch=self.n_batch * n)
 
     def weight(self, width: int, n_outputs: int, like: Tensor) -> Tensor:
         """1 / points for real points and outputs, else 0; shape (B, C) of padded `width`."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -29,6 +29,15 @@ class Training(Protocol):
         Args:
             epochs: Epochs that each row has completed.
         """
+
+
+@runtime_checkable
+class Ending(Protocol):
+    """A training whose rows may end by themselves."""
+
+    @property
+    def ended(self) -> Sequence[bool]:
+        """Whether each row trains no more, however many epochs follow."""
 
 
 class Family(Protocol):
@@ -182,9 +191,11 @@ class StackedCohort:
         metrics = block.training.epoch([member.epoch for member in block.members])
         for member in block.members:
             member.epoch += 1
+        training, n_rows = block.training, len(block.members)
+        ended = training.ended if isinstance(training, Ending) else [False] * n_rows
         return [
-            Progress(member.row.key, member.epoch, figures, _found(member, figures))
-            for member, figures in zip(block.members, metrics, strict=True)
+            Progress(member.row.key, member.epoch, figures, _found(member, figures), is_final)
+            for member, figures, is_final in zip(block.members, metrics, ended, strict=True)
         ]
 
     def _recent(self, row: Row, epoch: int, state: RowState | None) -> Recent | None:

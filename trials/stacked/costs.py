@@ -136,7 +136,7 @@ class Costing:
             n_batch = 8
             network = architecture.network(stack, n_batch)
             x = parameters.new_zeros(1, n_batch, *task.inputs.padded)
-            out = parameters.new_empty(1, n_batch, task.n_outputs_padded)
+            out = parameters.new_empty(1, n_batch * task.n_answers, task.n_outputs_padded)
 
             def predict() -> None:
                 for _ in range(_N_CALLS):

@@ -19,7 +19,7 @@ class Predictions(NamedTuple):
     """What K networks say of N points.
 
     Attributes:
-        outputs: float64, without padding, shape (K, N, C).
+        outputs: float64, without padding, shape (K, N, C); N counts answers.
         answers: Classes, int64, or standardised targets, float64, shape (N,).
         scale: Units of the target in one of the outputs.
     """
@@ -127,7 +127,7 @@ class Marks:
         return found
 
     def _predictions(self) -> Predictions:
-        n = self._examples.n_points
+        n = self._examples.n_answers
         targets = self._examples.targets[:n]
         is_classes = self._task.name == "classification"
         answers = targets.argmax(-1) if is_classes else targets[:, 0].double()

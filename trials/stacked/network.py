@@ -25,7 +25,7 @@ class Network(Protocol):
     def forward(
         self, x: Tensor, masks: Sequence[Tensor] | None, out: Tensor, *, is_training: bool = True
     ) -> Tensor:
-        """Outputs for `x`, written into `out`, shape (K, B, C).
+        """Outputs for `x`, written into `out`, shape (K, B, C), or (K, B * T, C) for each step.
 
         Args:
             x: Inputs, shape (K, B, *inputs); not changed until `backward`.

@@ -8,12 +8,35 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass, fields
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
+from trials.contract import Row, RowState
+from trials.stacked.cohort import Vectors, fitted
 from trials.stacked.schedules import PLATEAU, SCHEDULES
-from trials.stacked.settings import SupervisedSettings
+
+
+class Paced(Protocol):
+    """The settings that a row's course is decided by; see `SupervisedSettings`."""
+
+    @property
+    def schedule(self) -> str:
+        """Name of the schedule."""
+
+    @property
+    def schedule_factor(self) -> float:
+        """By which the rate is cut."""
+
+    @property
+    def schedule_patience(self) -> int:
+        """Epochs that were no better before a plateau's cut."""
+
+    @property
+    def early_stopping_patience(self) -> int:
+        """Epochs that were no better before the row stops; 0 for never."""
+
 
 _THRESHOLD = 1e-4
 """A loss is better when it is below the best by more than this share of it, as in torch."""
@@ -29,7 +52,7 @@ class Course:
         factor: Of the learning rate, by the cuts so far.
         n_since_best: Epochs since it was last better.
         is_stopped: 1 when the row trains no more.
-        train_loss: The training loss that the row was measured with when it stopped.
+        train_loss: The training loss that the row was measured with when it stopped, if any.
     """
 
     best: float = math.inf
@@ -39,7 +62,7 @@ class Course:
     is_stopped: float = 0.0
     train_loss: float = 0.0
 
-    def observe(self, settings: SupervisedSettings, figures: Mapping[str, float]) -> None:
+    def observe(self, settings: Paced, figures: Mapping[str, float]) -> None:
         """The epoch's validation loss counts.
 
         The rate is cut, and training stops, in the epoch after more than `schedule_patience`, or
@@ -55,11 +78,14 @@ class Course:
         if settings.schedule == PLATEAU and self.n_level > settings.schedule_patience:
             self.factor, self.n_level = self.factor * settings.schedule_factor, 0.0
         if 0 < settings.early_stopping_patience <= self.n_since_best:
-            self.is_stopped, self.train_loss = 1.0, figures["train_loss"]
+            self.is_stopped, self.train_loss = 1.0, figures.get("train_loss", 0.0)
 
 
 COURSE = "course"
 """Name of the rows' courses among their vectors."""
+
+_NUMBERS = "numbers"
+"""What a row's course is called in its state, behind `COURSE`."""
 
 
 def fresh() -> Tensor:
@@ -73,9 +99,28 @@ def has_stopped(courses: Tensor) -> list[bool]:
     return [bool(flag) for flag in courses[:, place].tolist()]
 
 
-def is_followed(settings: SupervisedSettings) -> bool:
+def is_followed(settings: Paced) -> bool:
     """Whether the row's validation loss decides anything."""
     return settings.schedule == PLATEAU or settings.early_stopping_patience > 0
+
+
+def restored_course(row: Row, state: RowState, settings: Paced) -> Tensor:
+    """The course in a row's state, where the row follows one, else that of a start.
+
+    Raises:
+        ValueError: The state does not hold it.
+    """
+    start = fresh()
+    if not is_followed(settings):
+        return start
+    return fitted(row, state, COURSE, {_NUMBERS: tuple(start.shape)}, start)[_NUMBERS]
+
+
+def stored_course(vectors: Vectors, settings: Paced) -> RowState:
+    """What a row's state holds of its course: nothing where it follows none."""
+    if not is_followed(settings):
+        return {}
+    return {f"{COURSE}.{_NUMBERS}": vectors[COURSE].detach().cpu().clone()}
 
 
 class Pace:
@@ -89,7 +134,7 @@ class Pace:
     threshold; of early stopping: Prechelt, Neural Networks: Tricks of the Trade (1998).
     """
 
-    def __init__(self, settings: Sequence[SupervisedSettings], courses: Tensor) -> None:
+    def __init__(self, settings: Sequence[Paced], courses: Tensor) -> None:
         self._settings, self._stored = settings, courses
         self._courses: list[Course | None] = [None] * len(settings)
         if any(map(is_followed, settings)):

@@ -48,7 +48,7 @@ def recurrent(
 
 
 def convolved(tensors: Tensors, prefix: str, x: Tensor) -> Tensor:
-    """A convolution over time that keeps the length, and a rectifier, shape (K, T, B, O).
+    """A convolution over time that keeps the length, shape (K, T, B, O).
 
     Args:
         tensors: "weight", (K, O, D, kernel), kernel odd, and "bias", under names that begin
@@ -63,4 +63,4 @@ def convolved(tensors: Tensors, prefix: str, x: Tensor) -> Tensor:
     product = torch.baddbmm(
         tensors[f"{prefix}bias"].unsqueeze(1), seen.flatten(1, 2).flatten(2), weight.flatten(2).mT
     )
-    return product.view(*x.shape[:3], weight.shape[1]).relu()
+    return product.view(*x.shape[:3], weight.shape[1])

@@ -16,11 +16,13 @@ from trials.data.scaling import ScalingKind
 from trials.data.series import Cut, Frame, Windows, windows
 from trials.stacked.architecture import Architecture
 from trials.stacked.cohort import Vectors
+from trials.stacked.optimizers.second_order import WHOLE
 from trials.stacked.settings import SupervisedSettings
 from trials.stacked.signs import Signs
 from trials.stacked.supervised import Examples, Inputs, Task
 from trials.stacked.supervised_family import SupervisedFamily
 from trials.stacked.supervised_training import SupervisedTraining
+from trials.stacked.whole_training import WholeTraining
 from trials.stacked.workspace import Workspace
 
 S = TypeVar("S", bound=SupervisedSettings)
@@ -213,6 +215,10 @@ class SeriesTraining(SupervisedTraining[S]):
         return _figures(predicted, truth) | shown
 
 
+class WholeSeriesTraining(SeriesTraining[S], WholeTraining[S]):
+    """Rows of one second-order optimizer that see all windows at every step."""
+
+
 def _figures(predicted: Any, truth: Any) -> dict[str, Tensor]:
     """The objectives, (K,) each, of predictions (K, N) and true values (N,) in one unit."""
     with np.errstate(over="ignore", invalid="ignore"):
@@ -233,4 +239,5 @@ class SeriesFamily(SupervisedFamily[S]):
     def plain_training(self, rows: Sequence[Row], stack: Vectors) -> SeriesTraining[S]:
         """Training of `rows` whether they stopped or not."""
         settings = [self.settings(row) for row in rows]
-        return SeriesTraining(self._architecture, rows, settings, stack, self._workspace)
+        kind = WholeSeriesTraining if settings[0].optimizer in WHOLE else SeriesTraining
+        return kind(self._architecture, rows, settings, stack, self._workspace)

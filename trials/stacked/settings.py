@@ -13,6 +13,7 @@ from trials.data.scaling import ScalingKind
 from trials.stacked.initializers import INITIALIZERS
 from trials.stacked.losses import SLOPES
 from trials.stacked.optimizers import FAMILIES, Rule
+from trials.stacked.optimizers.second_order import WHOLE
 from trials.stacked.schedules import PLATEAU, SCHEDULES
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ class SupervisedSettings:
 
 SUPERVISED_AXES: dict[str, Axis] = {
     "learning_rate": Float(1e-12, 1e6),
-    "optimizer": Categorical(tuple(FAMILIES)),
+    "optimizer": Categorical((*FAMILIES, *WHOLE)),
     "momentum": Float(0.0, 1.0),
     "nesterov": Categorical((False, True)),
     "beta1": Float(0.0, 0.999999),

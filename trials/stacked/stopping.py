@@ -1,4 +1,4 @@
-"""Rows that stopped early rest in their places, while the others of their stack train on."""
+"""Rows that stopped early say so, and rest in their places for as long as they are left there."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Measurable(Training, Protocol):
 
 
 class StoppingTraining:
-    """Training in which a stopped row costs nothing; a `cohort.Training`.
+    """Training in which a stopped row costs nothing; a `cohort.Training` and `cohort.Ending`.
 
     Its tensors change no more, and what it then shows is told again every epoch. The rows that go
     on are put together in tensors of their own, which are written back after each epoch.
@@ -52,6 +52,11 @@ class StoppingTraining:
             figures |= dict(zip(self._active, found, strict=True))
             self._write_back()
         return [figures[k] for k in range(len(epochs))]
+
+    @property
+    def ended(self) -> Sequence[bool]:
+        """Whether each row has stopped."""
+        return has_stopped(self._vectors[COURSE])
 
     def _regroup(self, stopped: Sequence[bool]) -> None:
         """Stopped rows have their figures; the others are ready to train."""

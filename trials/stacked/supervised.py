@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import get_args
 
@@ -70,7 +70,9 @@ class Examples:
     Attributes:
         n_points: N.
         n_padded: Points with padding, a multiple of 8.
-        targets: One-hot classes or standardised values, shape (n_padded, C).
+        n_answers: Answers of the real points, one each, or one for each of their steps.
+        targets: One-hot classes or standardised values of each answer, those of a point one after
+            the other, shape (n_padded * answers of a point, C).
         wanted: Names of objectives that are measured here beside those of `Task.figures`.
     """
 
@@ -80,14 +82,16 @@ class Examples:
         self._part = part
         self.n_points = len(part)
         self.n_padded = padded_batch(self.n_points + 1)
+        self.n_answers = self.n_points * task.n_answers
         self._kinds: dict[ScalingKind, int] = {}
         self._x: Tensor | None = None
-        targets = torch.zeros(self.n_padded, task.n_outputs_padded, dtype=torch.float64)
-        answers = torch.as_tensor(part.y)
+        n_rows = self.n_padded * task.n_answers
+        targets = torch.zeros(n_rows, task.n_outputs_padded, dtype=torch.float64)
+        answers = torch.as_tensor(part.y).flatten()
         if task.name == "classification":
-            targets[torch.arange(self.n_points), answers] = 1.0
+            targets[torch.arange(self.n_answers), answers] = 1.0
         else:
-            targets[: self.n_points, 0] = (answers.double().flatten() - task.shift) / task.scale
+            targets[: self.n_answers, 0] = (answers.double() - task.shift) / task.scale
         self.targets = targets.to(device=task.device, dtype=task.dtype)
 
     @cached_property
@@ -120,16 +124,21 @@ class Examples:
         return self._x
 
     def chosen(self, points: Tensor, kinds: Tensor) -> tuple[Tensor, Tensor]:
-        """Inputs (steps, K, B, *inputs) and targets (steps, K, B, C) of each row's own points.
+        """Inputs (steps, K, B, *inputs) and targets of each row's own points.
 
         Args:
             points: Indices, int64, shape (steps, K, B).
             kinds: The copy that each row sees, shape (K,).
+
+        Returns:
+            Targets have the shape (steps, K, B * answers of a point, C).
         """
         places = points + (kinds * self.n_padded).unsqueeze(1)
         x = self.x.flatten(0, 1).index_select(0, places.flatten())
-        y = self.targets.index_select(0, points.flatten())
-        return x.view(*points.shape, *x.shape[1:]), y.view(*points.shape, -1)
+        n_answers = len(self.targets) // self.n_padded
+        y = self.targets.view(self.n_padded, -1).index_select(0, points.flatten())
+        y = y.view(*points.shape[:-1], points.shape[-1] * n_answers, -1)
+        return x.view(*points.shape, *x.shape[1:]), y
 
 
 @dataclass
@@ -137,25 +146,34 @@ class Task:
     """What is to be learnt from a dataset, and where and how precisely it is computed.
 
     Attributes:
-        data: The dataset; its targets are classes or one number per point.
+        data: The dataset; its targets are classes or one number per point, or per step.
         device: Where tensors live.
         dtype: Precision of training.
         inputs_of: Shape of one point -> how the network wants it.
+        may_answer_steps: The network has an answer for each step of a point.
+        n_answers: Answers of one point: 1, or its steps.
 
     Raises:
-        DataError: The data has no targets to learn.
+        DataError: The data has no targets to learn, or not of the kind that the network gives.
     """
 
     data: Dataset
     device: torch.device
     dtype: torch.dtype
     inputs_of: Callable[[tuple[int, ...]], Inputs] = flat_inputs
+    may_answer_steps: bool = field(default=False, kw_only=True)
 
     def __post_init__(self) -> None:
         if self.data.task not in _FIGURES or self.data.train.y is None:
             raise DataError(
                 f"data '{self.data.name}': must have classes or numbers to predict, "
                 f"got task {self.data.task}; choose a trainer for {self.data.kind}, such as gan"
+            )
+        self.n_answers = math.prod(self.data.train.y.shape[1:])
+        if self.n_answers > 1 and not self.may_answer_steps:
+            raise DataError(
+                f"data '{self.data.name}': must have one answer for each point, "
+                f"got {self.n_answers}, one for each step; choose trainer rnn"
             )
         self.name = str(self.data.task)
         self.inputs = self.inputs_of(self.data.shape)
@@ -223,7 +241,7 @@ class Task:
         """The reference loss of the best constant prediction on the training part, above 0."""
         if self.name != "classification":
             return self.scale**2
-        shares = np.bincount(np.asarray(self.data.train.y).ravel()) / self.train.n_points
+        shares = np.bincount(np.asarray(self.data.train.y).ravel()) / self.train.n_answers
         entropy = -float(np.sum(shares[shares > 0] * np.log(shares[shares > 0])))
         return entropy or 1.0
 
@@ -258,10 +276,10 @@ class Task:
 
         Args:
             examples: What was predicted.
-            losses: Reference loss per row and point, shape (K, n_padded).
-            hits: Whether the largest output is the right class, shape (K, n_padded).
+            losses: Reference loss per row and answer, shape (K, answers with padding).
+            hits: Whether the largest output is the right class, of the same shape.
         """
-        n = examples.n_points
+        n = examples.n_answers
         loss = losses[:, :n].double().mean(1)
         if self.name == "classification":
             accuracy = hits[:, :n].double().mean(1)

@@ -14,7 +14,7 @@ from trials.stacked.cohort import Training, Vectors, fitted
 from trials.stacked.drawing import draw
 from trials.stacked.noise import generator
 from trials.stacked.optimizers.second_order import WHOLE
-from trials.stacked.pace import COURSE, fresh, is_followed
+from trials.stacked.pace import COURSE, fresh, restored_course, stored_course
 from trials.stacked.settings import SupervisedSettings, settings_of
 from trials.stacked.stopping import StoppingTraining
 from trials.stacked.supervised_training import SupervisedTraining
@@ -24,9 +24,6 @@ from trials.stacked.workspace import Workspace
 S = TypeVar("S", bound=SupervisedSettings)
 
 _MOMENTS = ("first_moment", "second_moment")
-
-_NUMBERS = "numbers"
-"""What a row's course is called in its state, behind `COURSE`."""
 
 
 def _alone(settings: SupervisedSettings) -> str:
@@ -70,15 +67,9 @@ class SupervisedFamily(Generic[S]):
         layout = self._architecture.true_layout(settings)
         rng = generator(row.seed, "weights")
         tensors = draw(layout, settings.initializer, rng, self._task.dtype, settings.initial_scale)
-        vectors = {"parameters": self._packed(settings, tensors), COURSE: self._course()}
+        vectors = {"parameters": self._packed(settings, tensors)}
+        vectors[COURSE] = fresh().to(self._task.device)
         return vectors | {name: torch.zeros_like(vectors["parameters"]) for name in _MOMENTS}
-
-    def _course(self, row: Row | None = None, state: RowState | None = None) -> torch.Tensor:
-        """The course in `state`, where the row follows one, else that of a start."""
-        course = fresh()
-        if row is not None and state is not None and is_followed(self.settings(row)):
-            course = fitted(row, state, COURSE, {_NUMBERS: tuple(course.shape)}, course)[_NUMBERS]
-        return course.to(self._task.device)
 
     def _packed(self, settings: S, tensors: RowState, name: str = "parameters") -> torch.Tensor:
         padded = self._architecture.padded_layout(self._architecture.rounded(settings))
@@ -98,21 +89,19 @@ class SupervisedFamily(Generic[S]):
             name: self._packed(self.settings(row), self.tensors(row, state, name), name)
             for name in ("parameters", *_MOMENTS)
         }
-        return vectors | {COURSE: self._course(row, state)}
+        course = restored_course(row, state, self.settings(row))
+        return vectors | {COURSE: course.to(self._task.device)}
 
     def store(self, row: Row, vectors: Vectors) -> RowState:
         """Unpadded contiguous copies on the CPU."""
         settings = self.settings(row)
         true = self._architecture.true_layout(settings)
         padded = self._architecture.padded_layout(self._architecture.rounded(settings))
-        state = {
+        return stored_course(vectors, settings) | {
             f"{name}.{part}": tensor
             for name in ("parameters", *_MOMENTS)
             for part, tensor in padded.unpack(vectors[name], true).items()
         }
-        if is_followed(settings):
-            state[f"{COURSE}.{_NUMBERS}"] = vectors[COURSE].detach().cpu().clone()
-        return state
 
     def rank(self, row: Row) -> tuple[Any, ...]:
         """Long rows come first; then optimizers in the order of `Updates`, then as it is liked."""

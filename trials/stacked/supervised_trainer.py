@@ -49,7 +49,8 @@ class SupervisedTrainer(Architecture[S]):
         device: str | torch.device = "cpu",
         dtype: torch.dtype = torch.float32,
     ) -> None:
-        self.task = Task(data, torch.device(device), dtype, self.inputs)
+        steps = self.may_answer_steps
+        self.task = Task(data, torch.device(device), dtype, self.inputs, may_answer_steps=steps)
         self.domain = self._fitting(self.domain)
         self._costing: Costing | None = None
 

@@ -180,6 +180,7 @@ class SupervisedTraining(Generic[S]):
         """Trains every row for one epoch and measures it on the validation part."""
         train, loss, n_rows = self._task.train, self._task.loss, len(self._rows)
         n_points, width = train.n_points, self._task.n_outputs_padded
+        n_answers = self._task.n_answers
         batch_size = min(self._rounded.batch_size, n_points)
         n_steps = -(-n_points // batch_size)
         kinds = train.kinds([s.input_scaling for s in self._settings])
@@ -189,18 +190,19 @@ class SupervisedTraining(Generic[S]):
         factors = self._pace.factors(epochs, [row.epochs for row in self._rows])
         for segment in self._segments:
             segment.begin(factors, epochs, n_steps)
-        numbers = n_rows * (train.x[0, 0].numel() + 3 * width + self._dropout.n_numbers)
+        numbers = n_rows * (train.x[0, 0].numel() + 3 * width * n_answers + self._dropout.n_numbers)
         if connections is not None:
             connections.begin(epochs)
             numbers += connections.n_numbers // batch_size
         losses = []
         for piece in pieces(n_points, batch_size, numbers):
             x, y = train.chosen(order.take(piece).to(self._task.device), kinds)
-            outputs = self._take("outputs", piece.n_steps, n_rows, piece.n_batch, width)
-            slope = self._take("slope", n_rows, piece.n_batch, width)
+            answers = piece.answers(n_answers)
+            outputs = self._take("outputs", piece.n_steps, n_rows, answers.n_batch, width)
+            slope = self._take("slope", n_rows, answers.n_batch, width)
             network = self._network(piece.n_batch, piece.n_points)
             masks = self._dropout.masks(piece)
-            self._teaching.begin(piece, y)
+            self._teaching.begin(answers, y)
             if connections is not None:
                 connections.prepare(piece)
             for step in range(piece.n_steps):
@@ -214,7 +216,7 @@ class SupervisedTraining(Generic[S]):
                 if self._signs is not None and piece.first + step == 0:
                     self._signs.see_gradients(network)
                 self._move(piece.first + step)
-            seen = loss.values(outputs, y)[:, :, : piece.n_points]
+            seen = loss.values(outputs, y)[:, :, : answers.n_points]
             losses.append(seen.transpose(0, 1).reshape(n_rows, -1))
         figures = self.evaluate(self._task.validation, self._signs)
         figures["train_loss"] = torch.cat(losses, 1).double().mean(1) * self._task.scale**2
@@ -238,6 +240,7 @@ class SupervisedTraining(Generic[S]):
 
     def evaluate(self, examples: Examples, signs: Signs | None = None) -> dict[str, Tensor]:
         """The objectives of every row on `examples`, and its `signs`, each of shape (K,)."""
+        n_answers, width = self._task.n_answers, self._task.n_outputs_padded
         numbers = self._architecture.numbers(self._rounded)
         most = min(examples.n_padded, max(8, _MOST_EVALUATED // numbers // 8 * 8))
         kinds = examples.kinds([s.input_scaling for s in self._settings])
@@ -245,10 +248,10 @@ class SupervisedTraining(Generic[S]):
         for start in range(0, examples.n_padded, most):
             part = slice(start, min(start + most, examples.n_padded))
             x = examples.x[:, part].index_select(0, kinds)
-            outputs = self._take("evaluated", *x.shape[:2], self._task.n_outputs_padded)
+            outputs = self._take("evaluated", len(x), x.shape[1] * n_answers, width)
             network = self._network(x.shape[1])
             network.forward(x, None, outputs, is_training=False)
             if signs is not None and start == 0:
                 shown = signs.figures(network, min(examples.n_points, most))
-            marks.add(outputs, examples.targets[part])
+            marks.add(outputs, examples.targets[start * n_answers : part.stop * n_answers])
         return marks.figures() | shown

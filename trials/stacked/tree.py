@@ -6,23 +6,9 @@ from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
-from trials.stacked.activations import ACTIVATIONS, LEAK
+from trials.stacked.activated import Activated
 from trials.stacked.layout import Part, linear
-from trials.stacked.runs import runs
-
-_FUNCTIONS = {
-    "linear": lambda x: x,
-    "sigmoid": torch.sigmoid,
-    "tanh": torch.tanh,
-    "hard_tanh": functional.hardtanh,
-    "relu": torch.relu,
-    "leaky_relu": lambda x: functional.leaky_relu(x, LEAK),
-    "elu": functional.elu,
-    "selu": torch.selu,
-    "softplus": functional.softplus,
-}
 
 
 def tree_parts(n_symbols: int, units: int, n_outputs: int, padding: float) -> Sequence[Part]:
@@ -51,18 +37,14 @@ class TreeFunction:
     Args:
         n_places: Of a tree, 2**levels - 1.
         n_symbols: V, padded.
-        activations: Name of each row's activation, equal ones side by side.
-        real: One for real and zero for padded units, shape (K, 1, H); None for all ones.
+        activated: Sums to vectors.
 
     Source: Socher et al., ICML (2011).
     """
 
-    def __init__(
-        self, n_places: int, n_symbols: int, activations: Sequence[str], real: Tensor | None
-    ) -> None:
+    def __init__(self, n_places: int, n_symbols: int, activated: Activated) -> None:
         self._n_levels = (n_places + 1).bit_length() - 1
-        self._n_symbols, self._runs, self._real = n_symbols, runs(activations), real
-        self._moves_zero = any(ACTIVATIONS[name].moves_zero for name in activations)
+        self._n_symbols, self._activated = n_symbols, activated
 
     def __call__(
         self,
@@ -82,7 +64,7 @@ class TreeFunction:
             sums = torch.bmm(kinds, tensors["symbols.weight"])
             sums = torch.baddbmm(sums, pairs, tensors["pair.weight"].transpose(1, 2))
             nodes = self._activated(sums)
-            if self._moves_zero:
+            if self._activated.moves_zero:
                 nodes = nodes * kinds.sum(2, keepdim=True)
         root = nodes if masks is None else nodes * masks[0]
         bias = tensors["output.bias"].unsqueeze(1).expand(n_rows, n_batch, -1)
@@ -94,9 +76,3 @@ class TreeFunction:
         symbols = torch.arange(self._n_symbols, dtype=x.dtype, device=x.device)
         symbols[0] = -1.0
         return (places == symbols).to(x.dtype)
-
-    def _activated(self, sums: Tensor) -> Tensor:
-        """Vectors of nodes, or of symbols, for sums of shape (K, n, H)."""
-        parts = [_FUNCTIONS[name](sums[rows]) for name, rows in self._runs]
-        vectors = parts[0] if len(parts) == 1 else torch.cat(parts)
-        return vectors if self._real is None else vectors * self._real

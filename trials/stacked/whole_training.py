@@ -110,7 +110,7 @@ class WholeTraining(SupervisedTraining[S]):
         points = functional.pad(points, (0, piece.n_batch - n_points), value=n_points)
         kinds = train.kinds([s.input_scaling for s in self._settings])
         x, y = train.chosen(points.expand(1, n_rows, -1), kinds)
-        self._teaching.begin(piece, y)
+        self._teaching.begin(piece.answers(self._task.n_answers), y)
         network = self._network(piece.n_batch, piece.n_points)
         outputs = self._take("outputs", *y.shape[1:])
         whole = _Whole(self._stack, network, x[0], self._teaching, outputs, self._real())
@@ -121,7 +121,7 @@ class WholeTraining(SupervisedTraining[S]):
         if self._limits is not None:
             self._limits.apply()
         network.forward(x[0], None, outputs)
-        losses = self._task.loss.values(outputs, y[0])[:, :n_points]
+        losses = self._task.loss.values(outputs, y[0])[:, : train.n_answers]
         return self._measured_after(losses, network)
 
     def _measured_after(self, losses: Tensor, network: Network) -> list[dict[str, float]]:

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from trials.data import DataError, load, resolve
-from trials.data.sequences import N_SEEN, PASSENGERS
+from trials.data.sequences import N_BITS, N_SEEN, PASSENGERS
 from trials.data.series import Cut, frame, windows
 
 CUTS = st.builds(
@@ -171,3 +171,13 @@ def test_sentences_ask_for_the_next_character() -> None:
     assert data.train.y is not None
     assert np.array_equal(data.train.x.sum(2), np.ones((len(data.train), N_SEEN)))
     assert np.array_equal(data.train.x[1:, -1].argmax(1), data.train.y[:-1])
+
+
+def test_addition_asks_for_the_sum_bit_by_bit() -> None:
+    """The labels of a point, lowest bit first, are the sum of its two numbers, but its overflow."""
+    data = load("addition", seed=1)
+    assert data.train.y is not None
+    assert data.shape == (N_BITS, 2)
+    powers = 2 ** np.arange(N_BITS)
+    numbers = (data.train.x * powers[:, None]).sum(1)
+    assert np.array_equal((data.train.y * powers).sum(1), numbers.sum(1) % 2**N_BITS)

@@ -9,6 +9,7 @@ from torch.nn import functional
 from trials.data.scaling import fit_scaling
 from trials.stacked.batches import padded_batch
 from trials.stacked.noise import data_order, generator, normal_tape
+from trials.stacked.schedules import SCHEDULES
 
 JUDGING = {
     "minimax": lambda s, t: functional.softplus(s) - t * s,
@@ -101,10 +102,10 @@ class PlainGame:
     def __init__(self, data, row, weights, settings):
         self.row, self.s = row, settings
         scaling = fit_scaling("standardize", data.train.x)
-        self.x = torch.tensor(scaling.apply(data.train.x)).double()
-        self.n_features = n = self.x.shape[1]
-        s, hidden = settings, [settings.units] * settings.layers
-        activation = {
+        self.x = torch.tensor(scaling.apply(data.train.x)).double().flatten(1)
+        self.n_features = self.x.shape[1]
+        s = settings
+        self.activation = {
             "leaky_relu": lambda: nn.LeakyReLU(s.leak),
             "tanh": nn.Tanh,
             "softplus": nn.Softplus,
@@ -113,9 +114,7 @@ class PlainGame:
         rng = generator(row.seed, "reference points")
         fixed = self.x[torch.randint(len(self.x), (64 * s.packing,), generator=rng)]
         fixed = fixed.reshape(64, -1)
-        self.maker = Network([s.latent, *hidden, n], activation, s.generator_norm, latent)
-        widths = [n * s.packing, *hidden, 1]
-        self.judge = Network(widths, activation, s.discriminator_norm, fixed, tracks=False)
+        self.maker, self.judge = self.players(latent, fixed)
         self.maker.load(weights, "generator.")
         self.judge.load(weights, "discriminator.")
         self.average = [p.detach().clone() for p in self.maker.parameters()]
@@ -123,6 +122,14 @@ class PlainGame:
         rate, ratio = s.learning_rate, s.discriminator_ratio
         self.maker_rule = torch.optim.Adam(self.maker.parameters(), lr=rate, betas=betas)
         self.judge_rule = torch.optim.Adam(self.judge.parameters(), lr=rate * ratio, betas=betas)
+
+    def players(self, latent, fixed):
+        """Both networks; `latent` and `fixed` are the batches that virtual norms refer to."""
+        s, hidden, n = self.s, [self.s.units] * self.s.layers, self.n_features
+        maker = Network([s.latent, *hidden, n], self.activation, s.generator_norm, latent)
+        widths = [n * s.packing, *hidden, 1]
+        norm = s.discriminator_norm
+        return maker, Network(widths, self.activation, norm, fixed, tracks=False)
 
     def latent(self, rng, n_steps, n_batch):
         """Latent points for some steps."""
@@ -134,6 +141,9 @@ class PlainGame:
     def epoch(self, epoch):
         """Mean losses of both players in one epoch."""
         s, seed = self.s, self.row.seed
+        for rule, ratio in ((self.maker_rule, 1.0), (self.judge_rule, s.discriminator_ratio)):
+            pace = SCHEDULES[s.schedule](epoch, self.row.epochs)
+            rule.param_groups[0]["lr"] = s.learning_rate * ratio * pace
         rngs = {
             purpose: generator(seed, purpose, epoch)
             for player in ("generator", "discriminator")
@@ -196,7 +206,7 @@ class PlainGame:
     def _penalty(self, pair, share):
         """Mean squared difference of slopes from 1."""
         x = (share * pair[0] + (1 - share) * pair[1]).requires_grad_()
-        spectral = [m for m in self.judge.modules() if isinstance(m, SpectralLinear)]
+        spectral = [m for m in self.judge.modules() if hasattr(m, "iterates")]
         for module in spectral:
             module.iterates = False
         (slope,) = torch.autograd.grad(self.judge(x).sum(), x, create_graph=True)

@@ -3,118 +3,91 @@
 import numpy as np
 import pytest
 import torch
-from torch import nn
-from torch.nn import functional
 
+from tests.trials.gans.plain_images import PlainImageGame, images_of
 from trials.contract import Row
-from trials.data import DataError, Dataset, Part
-from trials.data.scaling import fit_scaling
-from trials.gans.dcgan import DCGAN
-from trials.stacked.batches import padded_batch
-from trials.stacked.noise import data_order, generator, normal_tape
+from trials.data import DataError
+from trials.gans.dcgan import DCGAN, Settings
+from trials.stacked.settings import settings_of
 
-SEED, SIDE, EPOCHS = 21, 8, 3
+SIDE, EPOCHS = 8, 2
 SMALL = {"channels": 5, "latent": 3, "batch_size": 16, "learning_rate": 0.005, "layers": 2}
+STRUCTURES = {
+    "one layer": {"layers": 1},
+    "two layers": {},
+    "packs of two": {"packing": 2},
+    "penalty": {"gradient_penalty": 3.0, "layers": 1},
+    "batch normalisation": {"generator_norm": "batch", "discriminator_norm": "batch"},
+    "virtual": {"generator_norm": "virtual", "discriminator_norm": "virtual"},
+    "spectral": {"discriminator_norm": "spectral", "discriminator_steps": 2},
+    "all at once": {
+        "generator_norm": "batch",
+        "discriminator_norm": "spectral",
+        "gradient_penalty": 2.0,
+        "packing": 2,
+    },
+}
+ROWS = (
+    {"loss": "wasserstein", "learning_rate": 0.001, "clip": 0.3},
+    {"activation": "tanh", "loss": "hinge", "average_half_life": 50.0, "channels": 3},
+    {"leak": 0.2, "label_flips": 0.2, "label_smoothing": 0.1, "instance_noise": 0.3},
+)
 
 
-def images_data(side=SIDE):
-    """90 images of a bright square somewhere; 53 of them for training."""
-    rng = np.random.default_rng(4)
-    x = rng.normal(size=(90, 1, side, side), scale=0.1)
-    for image, (row, column) in zip(x[:, 0], rng.integers(0, side - 3, (90, 2)), strict=True):
-        image[row : row + 3, column : column + 3] += 1
-    cuts = (slice(0, 53), slice(53, 74), slice(74, 90))
-    train, validation, test = (Part(x[cut].astype(np.float32), None) for cut in cuts)
-    return Dataset(
-        name="squares",
-        kind="images",
-        task="density",
-        train=train,
-        validation=validation,
-        test=test,
-        feature_names=(),
-        classes=(),
-        target_name="",
-        fingerprint="",
-    )
+def cohort_of(settings, dtype, side=SIDE):
+    """A trainer, a cohort of rows of these settings, and the rows."""
+    trainer = DCGAN(images_of(side), dtype=dtype)
+    cohort = trainer.cohort(trainer.structure(settings[0]))
+    rows = [Row(k, own, 100 + k, EPOCHS) for k, own in enumerate(settings)]
+    cohort.admit(rows)
+    return trainer, cohort, rows
 
 
-def plain_players(params, weights, activation):
-    """Generator and discriminator as torch.nn has them, with the given initial weights."""
-    channels, n_layers = params["channels"], params["layers"]
-    widths = [1, *(channels * 2**i for i in range(n_layers))]
-    top = (widths[-1], SIDE >> n_layers, SIDE >> n_layers)
-    maker = [nn.Linear(params["latent"], int(np.prod(top))), nn.Unflatten(1, top)]
-    judge = []
-    for i in range(n_layers):
-        maker += [activation(), nn.ConvTranspose2d(widths[-1 - i], widths[-2 - i], 4, 2, 1)]
-        judge += [nn.Conv2d(widths[i], widths[i + 1], 4, 2, 1), activation()]
-    judge += [nn.Flatten(), nn.Linear(int(np.prod(top)), 1)]
-    players = {"generator": nn.Sequential(*maker), "discriminator": nn.Sequential(*judge)}
-    for prefix, network in players.items():
-        own = {n: t for n, t in weights.items() if n.startswith(prefix)}
-        network.double().load_state_dict({n.removeprefix(f"{prefix}."): t for n, t in own.items()})
-    return players
+@pytest.mark.parametrize("structure", STRUCTURES.values(), ids=STRUCTURES)
+def test_rows_equal_plain_torch(structure):
+    """Both players' losses and weights are those of the same game in torch, for each structure."""
+    settings = [SMALL | own | structure for own in ROWS]
+    trainer, cohort, rows = cohort_of(settings, torch.float64)
+    weights = [trainer.weights(cohort.save(row.key), row.params) for row in rows]
+    found = [{p.key: p.metrics for p in cohort.advance()} for _ in range(EPOCHS)]
+    for row, start in zip(rows, weights, strict=True):
+        game = PlainImageGame(images_of(SIDE), row, start, settings_of(Settings, row.params))
+        expected = [game.epoch(epoch) for epoch in range(EPOCHS)]
+        losses = [(f[row.key]["discriminator_loss"], f[row.key]["generator_loss"]) for f in found]
+        np.testing.assert_allclose(losses, expected, rtol=1e-7, atol=1e-9, err_msg=str(row))
+        state = cohort.save(row.key)
+        for player, network in (("generator", game.maker), ("discriminator", game.judge)):
+            for name, tensor in network.body.named_parameters():
+                own = state[f"{player}.parameters.{name}"]
+                torch.testing.assert_close(own, tensor.detach(), rtol=1e-5, atol=1e-7)
+        for name, tensor in game.maker.body.named_buffers():
+            if name.split(".")[-1] in ("running_mean", "running_var"):
+                torch.testing.assert_close(state[f"generator.buffers.{name}"], tensor)
 
 
-def plain_losses(data, params, players):
-    """Mean losses per epoch of plain training on the row's own draws."""
-    maker, judge = players.values()
-    scaling = fit_scaling("standardize", data.train.x)
-    x = torch.tensor(scaling.apply(data.train.x)).double()
-    rate, betas = params["learning_rate"], (0.5, 0.999)
-    maker_optimizer = torch.optim.Adam(maker.parameters(), lr=rate, betas=betas)
-    judge_optimizer = torch.optim.Adam(judge.parameters(), lr=rate, betas=betas)
-    entropy = functional.binary_cross_entropy_with_logits
-    curve = []
-    for epoch in range(EPOCHS):
-        tapes = [generator(SEED, f"{p} latent", epoch) for p in ("discriminator", "generator")]
-        judged, made = [], []
-        for points in data_order(SEED, epoch, len(x)).split(params["batch_size"]):
-            n = len(points)
-            shape = (padded_batch(n), params["latent"])
-            noise = [normal_tape(tape, 1, shape)[0, :n].double() for tape in tapes]
-            judge_optimizer.zero_grad()
-            real, fake = judge(x[points]), judge(maker(noise[0]).detach())
-            loss = entropy(real, torch.ones_like(real)) + entropy(fake, torch.zeros_like(fake))
-            loss.backward()
-            judge_optimizer.step()
-            judged += [loss.item()] * n
-            maker_optimizer.zero_grad()
-            logits = judge(maker(noise[1]))
-            loss = entropy(logits, torch.ones_like(logits))
-            loss.backward()
-            maker_optimizer.step()
-            made += [loss.item()] * n
-        curve.append((np.mean(judged), np.mean(made)))
-    return curve
-
-
-@pytest.mark.parametrize("n_layers", [1, 2])
-@pytest.mark.parametrize("activation", ["leaky_relu", "tanh"])
-def test_dcgan_equals_plain_torch(n_layers, activation):
-    """Both players' losses and weights are those of the same game in torch, over 3 epochs."""
-    params = SMALL | {"layers": n_layers, "activation": activation}
-    data = images_data()
-    trainer = DCGAN(data, dtype=torch.float64)
-    cohort = trainer.cohort(trainer.structure(params))
-    cohort.admit([Row(0, params, SEED, EPOCHS)])
-    weights = trainer.weights(cohort.save(0), params)
-    figures = [cohort.advance()[0].metrics for _ in range(EPOCHS)]
-    module = {"leaky_relu": nn.LeakyReLU, "tanh": nn.Tanh}[activation]
-    players = plain_players(params, weights, module)
-    expected = plain_losses(data, params, players)
-    losses = [(f["discriminator_loss"], f["generator_loss"]) for f in figures]
-    np.testing.assert_allclose(losses, expected, rtol=1e-8)
-    trained = trainer.weights(cohort.save(0), params)
-    for prefix, network in players.items():
-        for name, tensor in network.state_dict().items():
-            torch.testing.assert_close(trained[f"{prefix}.{name}"], tensor, rtol=1e-6, atol=1e-8)
+@pytest.mark.parametrize("name", ["packs of two", "virtual", "spectral", "all at once"])
+def test_company_changes_no_bit(name):
+    """Rows of any structure, alone or together, late or from a checkpoint, have the same bits."""
+    structure = STRUCTURES[name]
+    settings = [SMALL | own | structure for own in ROWS]
+    _, together, rows = cohort_of(settings, torch.float32)
+    found = [{p.key: dict(p.metrics) for p in together.advance()} for _ in range(EPOCHS)]
+    for row in rows[1:2]:
+        trainer, cohort, _ = cohort_of(settings[:1], torch.float32)
+        late = Row(99, row.params, row.seed, row.epochs)
+        cohort.admit([late])
+        curve = [{p.key: p.metrics for p in cohort.advance()}[99]]
+        alone = trainer.cohort(trainer.structure(row.params))
+        alone.admit([late], {99: cohort.save(99)})
+        curve.append(alone.advance()[0].metrics)
+        assert curve == [figures[row.key] for figures in found]
+        saved, expected = alone.save(99), together.save(row.key)
+        assert all(torch.equal(tensor, expected[name]) for name, tensor in saved.items())
 
 
 def test_channels_share_a_cohort_and_depth_does_not():
     """Channels in one bucket are padded alike; another depth is another structure."""
-    trainer = DCGAN(images_data())
+    trainer = DCGAN(images_of(SIDE))
     structure = trainer.structure(SMALL)
     assert trainer.structure(SMALL | {"channels": 16, "latent": 16}) == structure
     assert trainer.structure(SMALL | {"layers": 1}) != structure
@@ -123,11 +96,9 @@ def test_channels_share_a_cohort_and_depth_does_not():
 @pytest.mark.parametrize("side", [12, 20])
 def test_company_changes_no_bit_on_other_images(side):
     """Where maps are smaller than vectors, padding is wider, and bits are still a row's own."""
-    trainer = DCGAN(images_data(side))
     kinds = ("tanh", "elu", "relu")
-    rows = [Row(k, SMALL | {"activation": kinds[k % 3], "channels": 1 + k}, k, 2) for k in range(5)]
-    together = trainer.cohort(trainer.structure(SMALL))
-    together.admit(rows)
+    settings = [SMALL | {"activation": kinds[k % 3], "channels": 1 + k} for k in range(5)]
+    trainer, together, rows = cohort_of(settings, torch.float32, side)
     found = {p.key: p.metrics for p in together.advance()}
     for row in rows:
         alone = trainer.cohort(trainer.structure(SMALL))
@@ -139,6 +110,6 @@ def test_company_changes_no_bit_on_other_images(side):
 
 def test_images_that_cannot_be_halved_twice_are_refused(classes_data):
     """So are points; the message says what is wanted."""
-    for data in (images_data(10), classes_data):
+    for data in (images_of(10), classes_data):
         with pytest.raises(DataError, match=r"sides are multiples of 4 .* got points of shape"):
             DCGAN(data)

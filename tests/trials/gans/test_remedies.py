@@ -20,6 +20,7 @@ ROWS = {
     "hinge, flipped": {"loss": "hinge", "label_flips": 0.3},
     "noise": {"instance_noise": 0.4, "instance_noise_end": 0.6},
     "average": {"average_half_life": 40.0},
+    "cosine": {"schedule": "cosine", "discriminator_ratio": 2.0},
     "uniform": {"latent_distribution": "uniform", "latent": 5},
     "leak": {"leak": 0.3},
     "leak and tanh": {"leak": 0.1, "activation": "tanh"},

@@ -1,9 +1,17 @@
 """Each remedy does what it says, seen from outside."""
 
+import dataclasses
+import math
+
+import numpy as np
 import pytest
 import torch
 
 from trials.contract import Row
+from trials.gans.adversarial import Extent
+from trials.gans.leaks import leaky
+from trials.gans.losses import LOSSES
+from trials.gans.normalisation import Batch, Virtual
 from trials.gans.settings import GameSettings
 from trials.gans.tapes import Tapes
 from trials.gans.vectors import VectorGAN
@@ -155,3 +163,134 @@ def test_a_pack_tells_copies(ring_data):
     weights = trainer.weights(states[-1], params)
     assert weights["discriminator.0.weight"].shape == (12, 8)
     assert weights["generator.4.weight"].shape == (2, 12)
+
+
+@pytest.mark.parametrize("player", ["generator", "discriminator"])
+def test_rates_fall_with_the_schedule(ring_data, player):
+    """Under a cosine both players move in the last epoch far less than under a constant rate."""
+    moved = []
+    for schedule in ("constant", "cosine"):
+        _, _, states = states_of(ring_data, {"schedule": schedule}, n_epochs=8)
+        before, after = (part(s, f"{player}.parameters") for s in states[-2:])
+        moved.append((after - before).norm().item())
+    assert moved[1] < 0.2 * moved[0]
+
+
+def weights_of(states, trainer, params, player):
+    """The player's tensors after the last epoch."""
+    named = trainer.weights(states[-1], params).items()
+    return {n.removeprefix(f"{player}."): t for n, t in named if n.startswith(player)}
+
+
+def test_inputs_are_normalised(ring_data):
+    """Whatever the unit of the data, players see mean 0 and deviation 1 in every feature."""
+    scales = np.array([1e3, 1e-3], dtype=np.float32)
+    train = dataclasses.replace(ring_data.train, x=ring_data.train.x * scales + 7 * scales)
+    real = VectorGAN(dataclasses.replace(ring_data, train=train), dtype=torch.float64).real
+    points = real.points[: real.n_points, :2]
+    torch.testing.assert_close(points.mean(0), torch.zeros(2).double(), atol=1e-4, rtol=0)
+    torch.testing.assert_close(
+        points.std(0, correction=0), torch.ones(2).double(), rtol=1e-4, atol=0
+    )
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_smoothed_labels_make_a_modest_discriminator(loss):
+    """With smoothing the best answer to a real point is smaller; to a made one it is the same."""
+    judging = LOSSES[loss].judging
+    logits = torch.linspace(-4, 4, 801)
+    best = []
+    for target in (1.0, 0.8, 0.0):
+        best.append(logits[judging.cost(logits, torch.tensor(target)).argmin()].item())
+    if loss == "least_squares":
+        assert best == pytest.approx([1.0, 0.8, 0.0], abs=0.02)
+    if loss in ("minimax", "non_saturating"):
+        assert best[1] == pytest.approx(math.log(0.8 / 0.2), abs=0.02)
+    assert best[0] >= best[1] >= best[2]
+    targets = torch.tensor([1.0, 0.8])
+    slopes = torch.empty(2)
+    judging.slope(torch.zeros(2), targets, slopes)
+    assert slopes[0] < slopes[1]
+
+
+@pytest.mark.parametrize("ratio", [0.25, 4.0])
+def test_the_two_players_have_their_own_rates(ring_data, ratio):
+    """The first step of Adam moves every parameter by the player's rate, if it has a gradient."""
+    own = {"discriminator_ratio": ratio, "batch_size": 64, "learning_rate": 0.01}
+    _, _, states = states_of(ring_data, own, 1)
+    for player, rate in (("generator", 0.01), ("discriminator", 0.01 * ratio)):
+        moved = part(states[1], f"{player}.parameters") - part(states[0], f"{player}.parameters")
+        assert moved.abs().max().item() == pytest.approx(rate, rel=1e-4)
+
+
+def test_the_generator_waits_for_the_discriminators_steps(ring_data):
+    """Of four batches an epoch the generator takes one step after all of the discriminator's."""
+    moved = {}
+    for n_steps in (1, 4):
+        own = {"discriminator_steps": n_steps, "beta1": 0.0, "beta2": 0.0}
+        _, _, states = states_of(ring_data, own, 1)
+        for player in ("generator", "discriminator"):
+            key = f"{player}.parameters"
+            moved[player, n_steps] = (
+                (part(states[1], key) - part(states[0], key)).abs().max().item()
+            )
+    # without memory, Adam moves by the rate and a sign
+    assert moved["generator", 4] == pytest.approx(0.01, rel=1e-4)
+    assert moved["generator", 1] > 0.0101
+    assert moved["discriminator", 4] > 0.0101
+
+
+def test_the_generator_has_as_many_inputs_as_asked(ring_data):
+    """`latent` is the number of its inputs."""
+    for latent in (1, 6):
+        trainer, params, states = states_of(ring_data, {"latent": latent}, 1)
+        maker = weights_of(states, trainer, params, "generator")
+        assert maker["0.weight"].shape == (12, latent)
+
+
+def test_a_leak_lets_slopes_through():
+    """Below zero a unit passes on `leak` times the slope; none is dead but for a leak of 0."""
+    for leak in (0.0, 0.2):
+        activation = leaky([leak])
+        units = torch.tensor([[[-3.0, 2.0]]])
+        activation.apply_(units)
+        slope = torch.ones(1, 1, 2)
+        activation.backward_(slope, units)
+        torch.testing.assert_close(slope, torch.tensor([[[leak, 1.0]]]))
+
+
+def test_batch_normalisation_makes_units_alike():
+    """Sums of any mean and scale become mean 0 and deviation 1, each group by itself."""
+    torch.manual_seed(0)
+    sums = torch.randn(2, 16, 3, dtype=torch.float64) * torch.tensor([1.0, 50.0, 0.1]) + 9.0
+    sums[:, 8:] += 30.0
+    norm = Batch({}).over(Extent(2, 8, 6), is_training=True, remembers=False)
+    groups = norm.normalised("0", sums).view(2, 2, 8, 3)[:, :, :6]
+    torch.testing.assert_close(groups.mean(2), torch.zeros(2, 2, 3).double(), atol=1e-6, rtol=0)
+    deviation = groups.std(2, correction=0)
+    torch.testing.assert_close(deviation, torch.ones(2, 2, 3).double(), atol=1e-2, rtol=0)
+
+
+def test_virtual_batch_normalisation_keeps_points_apart():
+    """A point's result does not change with the other points of its batch; batch norm's does."""
+    torch.manual_seed(0)
+    reference, few = torch.randn(1, 64, 4), torch.randn(1, 8, 4)
+    others = few.clone()
+    others[:, 1:] += 5.0
+    extent = Extent(1, 8, 8)
+    for norm, is_apart in ((Virtual(reference), True), (Batch({}), False)):
+        found = []
+        for points in (few, others):
+            run = norm.over(extent, is_training=True, remembers=False)
+            found.append(run.ending(run.normalised("0", run.beginning(points)))[:, 0])
+        assert torch.allclose(*found, atol=1e-6) == is_apart
+
+
+def test_maps_share_their_figures_over_places():
+    """Pixels of a channel are normalised together, as if they were points of one unit."""
+    torch.manual_seed(0)
+    sums = 3.0 * torch.randn(1, 8 * 5, 2, dtype=torch.float64) + 1.0
+    run = Batch({}).over(Extent(1, 8, 8), is_training=True, remembers=False)
+    found = run.normalised("0", sums, 5)
+    expected = torch.nn.BatchNorm2d(2).double()(sums.view(8, 5, 2).permute(0, 2, 1)[..., None])
+    torch.testing.assert_close(found[0].view(8, 5, 2), expected[..., 0].permute(0, 2, 1))

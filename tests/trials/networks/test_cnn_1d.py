@@ -15,6 +15,7 @@ from trials.stacked.noise import data_order
 
 SMALL = {"channels": 3, "units": 5, "batch_size": 16, "learning_rate": 0.01}
 SEED, EPOCHS = 11, 2
+ACTIVE = {"relu": nn.ReLU(), "sigmoid": nn.Sigmoid(), "selu": nn.SELU()}
 POOLINGS = {"max": nn.MaxPool1d, "average": nn.AvgPool1d}
 
 
@@ -22,13 +23,14 @@ def plain_network(data, params):
     """The equivalent Sequential over (B, F, T)."""
     (n_steps, n_in), kernel = data.shape, params.get("kernel_size", 3)
     modules, pooling = [], params.get("pooling", "max")
+    active = ACTIVE[params.get("activation", "relu")]
     for _ in range(params.get("layers", 1)):
-        modules += [nn.Conv1d(n_in, params["channels"], kernel, padding=kernel // 2), nn.ReLU()]
+        modules += [nn.Conv1d(n_in, params["channels"], kernel, padding=kernel // 2), active]
         is_pooled = n_steps > 1 and pooling != "none"
         modules.append(POOLINGS[pooling](2) if is_pooled else nn.Identity())
         n_in, n_steps = params["channels"], n_steps // 2 if is_pooled else n_steps
     units = params["units"]
-    modules += [nn.Flatten(), nn.Linear(n_in * n_steps, units), nn.ReLU(), nn.Identity()]
+    modules += [nn.Flatten(), nn.Linear(n_in * n_steps, units), active, nn.Identity()]
     return nn.Sequential(*modules, nn.Linear(units, data.n_classes)).double()
 
 
@@ -58,6 +60,8 @@ CASES = {
     "average": {"pooling": "average"},
     "two blocks of kernel 5": {"layers": 2, "kernel_size": 5},
     "blocks that cannot be pooled": {"layers": 4},
+    "sigmoids": {"layers": 2, "activation": "sigmoid"},
+    "selu": {"activation": "selu"},
     "no pooling": {"pooling": "none", "layers": 2},
     "full bucket": {"channels": 16, "units": 16, "batch_size": 7},
 }
@@ -68,6 +72,7 @@ def test_classification_equals_plain_torch(changes):
     """In company, a row does what torch.nn and torch.optim do, to 1e-9."""
     data, params = sequences_data(n_steps=7), SMALL | changes
     others = [{"channels": 9, "learning_rate": 0.1}, {"dropout": 0.2, "optimizer": "sgd"}]
+    others.append({"activation": "softplus"})
     weights, curve, trained = stacked_curve(
         CNN1D(data, dtype=torch.float64), Row(0, params, SEED, EPOCHS), others
     )

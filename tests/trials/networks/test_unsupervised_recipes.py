@@ -6,6 +6,7 @@ import torch
 from safetensors.torch import save_file
 
 from trials.contract import Row
+from trials.data import load
 from trials.networks.autoencoder import Autoencoder
 from trials.networks.pretrained import Pretrained
 from trials.networks.rbm import RBM
@@ -71,3 +72,13 @@ def test_predictions_are_those_measured(numbers_data, classes_data, tmp_path, mo
     part = classes_data.validation
     hits = names["predict"](torch.tensor(part.x)).argmax(1).numpy() == part.y
     assert hits.mean() == pytest.approx(metrics["validation_accuracy"])
+
+
+def test_stars_are_those_measured(tmp_path, monkeypatch):
+    """Expected stars for people as they are have the error of the last epoch."""
+    data = load("ratings")
+    params = {"visible": "softmax", "units": 8, "batch_size": 128, "learning_rate": 0.05}
+    names, metrics = run(RBM, data, params, tmp_path, monkeypatch, 2)
+    given, asked = torch.tensor(data.validation.x).unbind(1)
+    errors = (names["stars"](given) - asked)[asked > 0]
+    assert float(errors.square().mean()) == pytest.approx(metrics["validation_loss"], rel=1e-4)

@@ -153,7 +153,7 @@ class LayerTraining:
         if self._tapes is not None:
             self._tapes.begin(epochs)
             n_draws = self._tapes.n_numbers
-        self._descent.begin(self._rows, self._own(epochs), n_steps)
+        self._descent.begin([1.0] * n_rows, self._own(epochs), n_steps)
         numbers = n_rows * (2 * train.x.shape[-1] + self._rounded.units + n_draws)
         for piece in pieces(train.n_points, batch_size, numbers):
             x, _ = train.chosen(order.take(piece).to(self._real.device), kinds)

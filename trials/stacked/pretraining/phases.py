@@ -12,6 +12,7 @@ from trials.contract import Row, RowState
 from trials.stacked.architecture import Architecture
 from trials.stacked.cohort import Training, Vectors, by_row, fitted
 from trials.stacked.layout import Layout
+from trials.stacked.pace import COURSE, has_stopped
 from trials.stacked.pretraining.layers import (
     LayerTraining,
     is_of_layer,
@@ -192,7 +193,7 @@ class _Restoring:
 
 
 class PhasedTraining:
-    """Rows of one block whose phases differ; a `cohort.Training`.
+    """Rows of one block whose phases differ; a `cohort.Training` and `cohort.Ending`.
 
     Rows of one phase are put together in tensors of their own, which are written back after each
     epoch; where all rows are at their last phase nothing is copied.
@@ -232,6 +233,13 @@ class PhasedTraining:
                 found[k] = row_figures
             self._write_back(places, vectors)
         return found
+
+    @property
+    def ended(self) -> Sequence[bool]:
+        """Whether each row has stopped."""
+        if not any(s.early_stopping_patience for s in self._settings):
+            return [False] * len(self._settings)
+        return has_stopped(self._vectors[COURSE])
 
     def _group(self, phase: int) -> tuple[list[int], Vectors, Phase]:
         """Places, tensors and training of the rows that are in this phase."""

@@ -17,6 +17,7 @@ from trials.stacked.dropout import Dropout, padding_masks
 from trials.stacked.layout import Layout
 from trials.stacked.network import Site
 from trials.stacked.noise import generator, normal_tape
+from trials.stacked.pace import COURSE, Pace
 from trials.stacked.perceptron import Perceptron
 from trials.stacked.runs import runs
 from trials.stacked.unsupervised.descent import Descent, column
@@ -141,6 +142,7 @@ class CodingTraining:
         self._laws: list[tuple[Likelihood, slice]] = [
             (LIKELIHOODS[name], span) for name, span in runs(s.likelihood for s in settings)
         ]
+        self._pace = Pace(settings, vectors[COURSE])
         self._views = [s.view for s in settings]
         self._units = source.units(self._views)
         self._nets: dict[tuple[str, int], Perceptron] = {}
@@ -176,8 +178,9 @@ class CodingTraining:
         order = Order([row.seed for row in self._rows], epochs, train.n_points)
         self._spoiling.begin(epochs)
         self._dropout.begin(epochs)
+        factors = self._pace.factors(epochs, [row.epochs for row in self._rows])
         for descent in (self._encoder, self._decoder):
-            descent.begin(self._rows, epochs, n_steps)
+            descent.begin(factors, epochs, n_steps)
         tapes = self._latent_tapes("latent", epochs)
         width = self._source.width
         numbers = n_rows * (3 * width + 2 * self._rounded.code + self._dropout.n_numbers)
@@ -197,7 +200,16 @@ class CodingTraining:
             errors += [part[:, : piece.n_points] for part in error]
         figures = self.evaluate(self._source.validation)
         figures["train_loss"] = torch.cat(errors, 1).double().mean(1)
-        return by_row(figures)
+        found = by_row(figures)
+        self._pace.observe(found)
+        return found
+
+    def measured(self) -> list[dict[str, float]]:
+        """What stopped rows show: the figures of their last epoch."""
+        found = by_row(self.evaluate(self._source.validation))
+        for figures, loss in zip(found, self._pace.train_losses, strict=True):
+            figures["train_loss"] = loss
+        return found
 
     def _step(
         self,

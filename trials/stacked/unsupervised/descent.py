@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from trials.contract import Row
 from trials.stacked.cohort import Vectors
 from trials.stacked.layout import Layout
+from trials.stacked.max_norm import MaxNorm
 from trials.stacked.network import Gradients
 from trials.stacked.optimizers import Updates
 from trials.stacked.unsupervised.settings import DescentSettings
@@ -50,7 +50,6 @@ class Descent:
         vectors: Vectors,
         workspace: Workspace,
     ) -> None:
-        self._settings = settings
         self.parameters = vectors[f"{name}.parameters"]
         self.gradient = workspace.take(f"{name}.gradient", *self.parameters.shape)
         self.gradients = Gradients(layout, self.parameters, self.gradient)
@@ -61,23 +60,29 @@ class Descent:
         self._updates = Updates(
             rules, self.parameters, self.gradient, first, second, scratch, n_weights
         )
+        limits = [s.max_norm for s in settings]
+        self._limits = MaxNorm(limits, layout, self.parameters) if any(limits) else None
         self.l2 = column([s.l2 - s.decay for s in settings], self.parameters)
         self._l1 = column([s.l1 for s in settings], self.parameters)
         self._weights, self._slopes, self._signs = (
             tensor[:, :n_weights] for tensor in (self.parameters, self.gradient, scratch)
         )
 
-    def begin(self, rows: Sequence[Row], epochs: Sequence[int], n_steps: int) -> None:
-        """Prepares an epoch of `n_steps`; `epochs` counts what each row has completed."""
-        factors = [
-            s.factor(epoch, row.epochs)
-            for s, row, epoch in zip(self._settings, rows, epochs, strict=True)
-        ]
+    def begin(self, factors: Sequence[float], epochs: Sequence[int], n_steps: int) -> None:
+        """Prepares an epoch of `n_steps`.
+
+        Args:
+            factors: Of each row's learning rate.
+            epochs: That each row has completed.
+            n_steps: Of the epoch.
+        """
         self._updates.begin(factors, [epoch * n_steps for epoch in epochs], n_steps)
 
     def step(self, index: int) -> None:
-        """Adds l1 * sign(w) to the gradient of the weights and moves the rows along it."""
+        """Adds l1 * sign(w) to the gradient of the weights and moves the rows within limits."""
         if self._l1 is not None:
             signs = torch.sign(self._weights, out=self._signs)
             self._slopes.addcmul_(signs, self._l1)
         self._updates.step(index)
+        if self._limits is not None:
+            self._limits.apply()

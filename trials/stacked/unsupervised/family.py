@@ -15,7 +15,9 @@ from trials.stacked.cohort import Training, Vectors, fitted
 from trials.stacked.drawing import draw
 from trials.stacked.layout import Layout
 from trials.stacked.noise import generator
+from trials.stacked.pace import COURSE, fresh, restored_course, stored_course
 from trials.stacked.settings import settings_of
+from trials.stacked.stopping import Measurable, StoppingTraining
 from trials.stacked.unsupervised.descent import MOMENTS
 from trials.stacked.unsupervised.points import Points, Source
 from trials.stacked.unsupervised.settings import DescentSettings
@@ -24,7 +26,7 @@ from trials.stacked.workspace import Workspace
 S = TypeVar("S", bound=DescentSettings)
 
 
-class Measured(Training, Protocol):
+class Measured(Measurable, Protocol):
     """Training whose rows can be measured on any part of the data."""
 
     def evaluate(self, points: Points) -> dict[str, Tensor]:
@@ -37,7 +39,7 @@ class Measured(Training, Protocol):
 class DescentFamily(ABC, Generic[S]):
     """Rows of some stacked networks each; a `cohort.Family`.
 
-    A row's vectors are "network.parameters" and the moments of each network.
+    A row's vectors are "network.parameters" and the moments of each network, and its course.
 
     Attributes:
         kind: The dataclass of the settings.
@@ -65,8 +67,18 @@ class DescentFamily(ABC, Generic[S]):
         """What separates the row's stack from others, as `axis=value` and `axis<=bound`."""
 
     @abstractmethod
-    def training(self, rows: Sequence[Row], stack: Vectors) -> Measured:
+    def plain_training(self, rows: Sequence[Row], stack: Vectors) -> Measured:
+        """Training of `rows` of one block, whether they stopped or not, in place on `stack`."""
+
+    def training(self, rows: Sequence[Row], stack: Vectors) -> Training:
         """Training of `rows`, which share a block, in place on `stack`."""
+
+        def build(places: Sequence[int], vectors: Vectors) -> Measured:
+            return self.plain_training([rows[k] for k in places], vectors)
+
+        if any(self.settings(row).early_stopping_patience for row in rows):
+            return StoppingTraining(len(rows), stack, build)
+        return build(range(len(rows)), stack)
 
     @property
     def mode(self) -> Callable[[], AbstractContextManager[Any]]:
@@ -102,7 +114,7 @@ class DescentFamily(ABC, Generic[S]):
         """The padded vectors of a row that starts anew."""
         settings = self.settings(row)
         padded, true = self.padded(self.block(row)), self.layouts(settings, is_padded=False)
-        vectors = {}
+        vectors = {COURSE: fresh().to(self.source.device)}
         for network in self.networks:
             parameters = padded[network].pack(self.start(row, network), true[network])
             vectors[f"{network}.parameters"] = parameters.to(self.source.device)
@@ -120,7 +132,7 @@ class DescentFamily(ABC, Generic[S]):
         """The padded vectors of a saved row; ValueError when the state does not fit it."""
         settings = self.settings(row)
         padded, true = self.padded(self.block(row)), self.layouts(settings, is_padded=False)
-        vectors = {}
+        vectors = {COURSE: restored_course(row, state, settings).to(self.source.device)}
         for network in self.networks:
             for kind in ("parameters", *MOMENTS):
                 tensors = self.tensors(row, state, network, kind)
@@ -134,7 +146,7 @@ class DescentFamily(ABC, Generic[S]):
         """Unpadded contiguous copies on the CPU."""
         settings = self.settings(row)
         padded, true = self.padded(self.block(row)), self.layouts(settings, is_padded=False)
-        return {
+        return stored_course(vectors, settings) | {
             f"{network}.{kind}.{part}": tensor
             for network in self.networks
             for kind in ("parameters", *MOMENTS)

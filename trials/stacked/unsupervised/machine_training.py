@@ -14,6 +14,7 @@ from trials.stacked.batches import Order, padded_batch, pieces
 from trials.stacked.cohort import Vectors, by_row
 from trials.stacked.layout import Layout
 from trials.stacked.noise import generator
+from trials.stacked.pace import COURSE, Pace
 from trials.stacked.unsupervised.contrast import Machines, Sparsity, Tapes, Weights
 from trials.stacked.unsupervised.descent import Descent
 from trials.stacked.unsupervised.points import N_SHOWN, UNIT, Points, Source, View
@@ -117,11 +118,19 @@ class MachineTraining:
         self._readout: Readout | None = None
         if answers is not None:
             rates = [
-                replace(s, optimizer="adam", learning_rate=s.classifier_rate, l1=0.0, l2=0.0)
+                replace(
+                    s,
+                    optimizer="adam",
+                    learning_rate=s.classifier_rate,
+                    l1=0.0,
+                    l2=0.0,
+                    max_norm=0.0,
+                )
                 for s in settings
             ]
             follow = Descent("classifier", layouts["classifier"], rates, vectors, workspace)
             self._readout = Readout(follow, answers.n_classes)
+        self._pace = Pace(settings, vectors[COURSE])
         self._views = [s.view for s in settings]
         self._units = source.units(self._views)
         keeps = torch.tensor([s.persistent for s in settings])
@@ -135,9 +144,10 @@ class MachineTraining:
         kinds = train.kinds(self._views)
         order = Order([row.seed for row in self._rows], epochs, train.n_points)
         self._tapes.begin(epochs)
-        self._descent.begin(self._rows, epochs, n_steps)
+        factors = self._pace.factors(epochs, [row.epochs for row in self._rows])
+        self._descent.begin(factors, epochs, n_steps)
         if self._readout is not None:
-            self._readout.begin(self._rows, epochs, n_steps)
+            self._readout.begin(factors, epochs, n_steps)
         chains = self._chains(n_batch, batch_size)
         numbers = n_rows * (2 * self.source.width + self._tapes.n_numbers)
         for smaller in pieces(train.n_points, batch_size, numbers):
@@ -159,6 +169,12 @@ class MachineTraining:
                 self._descent.step(piece.first + step)
         if self._keeps is not None:
             self._vectors[CHAIN].copy_(chains[:, :batch_size].flatten(1))
+        found = self.measured()
+        self._pace.observe(found)
+        return found
+
+    def measured(self) -> list[dict[str, float]]:
+        """The figures of all rows as they are."""
         return by_row(self.evaluate(self.source.validation))
 
     def is_known(self, x: Tensor) -> Tensor | None:

@@ -8,7 +8,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from trials.contract import Row
 from trials.data import Dataset, Part
 from trials.stacked.layout import Part as Tensors
 from trials.stacked.layout import whole_lanes
@@ -66,9 +65,9 @@ class Readout:
         values = descent.gradients.values
         self._weight, self._bias = values["weight"], values["bias"].unsqueeze(1)
 
-    def begin(self, rows: Sequence[Row], epochs: Sequence[int], n_steps: int) -> None:
-        """Prepares an epoch of `n_steps`."""
-        self._descent.begin(rows, epochs, n_steps)
+    def begin(self, factors: Sequence[float], epochs: Sequence[int], n_steps: int) -> None:
+        """Prepares an epoch of `n_steps`; see `Descent.begin`."""
+        self._descent.begin(factors, epochs, n_steps)
 
     def step(self, index: int, features: Tensor, said: Tensor, weight: Tensor) -> None:
         """Moves the layers along the gradient of the cross-entropy; the features stay.

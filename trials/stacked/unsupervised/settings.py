@@ -6,15 +6,14 @@ from dataclasses import dataclass
 
 from search_spaces import Categorical
 from search_spaces.parameters import Axis
-from trials.stacked.optimizers import Rule
-from trials.stacked.schedules import SCHEDULES
+from trials.stacked.optimizers import FAMILIES, Rule
 from trials.stacked.settings import SUPERVISED_AXES
 
 _SHARED = (
     *("learning_rate", "optimizer", "momentum", "nesterov", "beta1", "beta2", "rho", "epsilon"),
-    *("l1", "l2", "batch_size", "initializer", "initial_scale"),
+    *("l1", "l2", "max_norm", "batch_size", "initializer", "initial_scale"),
+    *("schedule", "schedule_factor", "schedule_patience", "early_stopping_patience"),
 )
-_SCHEDULES = ("constant", "step", "exponential", "cosine", "warmup_cosine")
 _SCALINGS = ("none", "standardize", "minmax")
 
 
@@ -23,7 +22,8 @@ class DescentSettings:
     """The shared axes; those a trial does not name have these values.
 
     They mean what they mean for supervised trainers: the penalty is l1 * sum |w| + l2 / 2 *
-    sum w**2 over weights, and under adamw l2 is the rate by which weights decay.
+    sum w**2 over weights, and under adamw l2 is the rate by which weights decay. What the schedule
+    plateau and early stopping follow is the validation loss.
     """
 
     learning_rate: float = 0.001
@@ -36,10 +36,14 @@ class DescentSettings:
     epsilon: float = 1e-8
     l1: float = 0.0
     l2: float = 0.0
+    max_norm: float = 0.0
     batch_size: int = 32
     initializer: str = "xavier_uniform"
     initial_scale: float = 1.0
     schedule: str = "constant"
+    schedule_factor: float = 0.1
+    schedule_patience: int = 5
+    early_stopping_patience: int = 0
     input_scaling: str = "minmax"
 
     @property
@@ -62,14 +66,10 @@ class DescentSettings:
             self.decay,
         )
 
-    def factor(self, epoch: int, epochs: int) -> float:
-        """The schedule's factor of the learning rate in `epoch`, from 0, of so many."""
-        return SCHEDULES[self.schedule](epoch, epochs)
-
 
 DESCENT_AXES: dict[str, Axis] = {
     **{name: SUPERVISED_AXES[name] for name in _SHARED},
-    "schedule": Categorical(_SCHEDULES),
+    "optimizer": Categorical(tuple(FAMILIES)),
     "input_scaling": Categorical(_SCALINGS),
 }
 """What may be asked of every trainer without answers, far beyond what is worth trying."""

@@ -81,7 +81,7 @@ class DescentTrainer(ABC, Generic[S]):
         family, row = self.family(), Row(0, params, 0, 1)
         with family.mode():
             vectors = {k: v.unsqueeze(0) for k, v in family.restore(row, state).items()}
-            made = family.training([row], vectors).samples()[0]
+            made = family.plain_training([row], vectors).samples()[0]
         return made.cpu().view(len(made), *self.source.data.shape)
 
     def test(self, state: RowState, params: Mapping[str, Any]) -> dict[str, float]:
@@ -90,5 +90,5 @@ class DescentTrainer(ABC, Generic[S]):
         with family.mode():
             vectors = {k: v.unsqueeze(0) for k, v in family.restore(row, state).items()}
             points = Points(self.source, self.source.data.test)
-            figures = family.training([row], vectors).evaluate(points)
+            figures = family.plain_training([row], vectors).evaluate(points)
         return {name.replace("validation", "test"): float(value) for name, value in figures.items()}

@@ -1,0 +1,38 @@
+"""What training may raise: which errors are a trial's own, and which say that memory ran out."""
+
+from __future__ import annotations
+
+import gc
+import sys
+
+TRAINING_ERRORS = (
+    RuntimeError,
+    MemoryError,
+    ArithmeticError,
+    ValueError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    AssertionError,
+)
+"""What a step or a set-up of rows may raise; anything else is a defect of the lane."""
+
+_OUT_OF_MEMORY = ("out of memory", "allocate memory", "not enough memory")
+"""What torch's RuntimeError says of a GPU, and of the host on Linux and elsewhere."""
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether memory ran out, on the host or on a GPU."""
+    text = str(error).lower()
+    return isinstance(error, MemoryError) or (
+        isinstance(error, RuntimeError) and any(words in text for words in _OUT_OF_MEMORY)
+    )
+
+
+def free_memory() -> None:
+    """What nobody needs any more is given back, to the device too."""
+    gc.collect()
+    # A function may train without torch, and is then not made to import it.
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_available():
+        torch.cuda.empty_cache()
