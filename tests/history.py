@@ -5,13 +5,14 @@ from __future__ import annotations
 import itertools
 import math
 from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import optuna
-from optuna.trial import TrialState
+from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy.pool import NullPool
 
-from tuner.storage import open_storage
+from tuner.storage import Attempt, open_storage
 
 
 def check_history(
@@ -34,6 +35,9 @@ def check_history(
         attempts = defaultdict(list)
         for attempt in storage.records.attempts(study_id):
             attempts[attempt.trial_id].append(attempt)
+        steps = defaultdict(list)
+        for metric in storage.records.metrics(study_id):
+            steps[metric.token].append(metric.step)
         spec, _ = storage.records.get_spec(study_id) or ({}, {})
         owner = storage.records.owner(study_id)
     finally:
@@ -42,6 +46,7 @@ def check_history(
     assert [trial.number for trial in trials] == list(range(len(trials))), "I1: numbers"
     for trial in own:
         _check_trial(trial, attempts[trial._trial_id], spec.get("max_retries", 2))
+        _check_steps(trial, attempts[trial._trial_id], steps)
     if n_trials is not None:
         assert len(own) == n_trials, f"I5: {len(own)} trials of {n_trials}"
     if is_over:
@@ -70,6 +75,18 @@ def _check_trial(trial, attempts, max_retries) -> None:
         assert trial.state is TrialState.RUNNING, f"I5: {where} is {trial.state.name}"
     if trial.state is TrialState.COMPLETE:
         assert all(math.isfinite(value) for value in trial.values), f"I9: {where}: {trial.values}"
+
+
+def _check_steps(
+    trial: FrozenTrial, attempts: Sequence[Attempt], steps: Mapping[int, Sequence[int]]
+) -> None:
+    checkpoints = {0}
+    for attempt in attempts:
+        where = f"I7: trial {trial.number}, attempt {attempt.attempt}"
+        assert attempt.start_epoch in checkpoints, f"{where} starts at no checkpoint"
+        told = steps[attempt.token]
+        assert all(step >= attempt.start_epoch for step in told), f"{where} tells old steps"
+        checkpoints.add(attempt.checkpoint_epoch)
 
 
 def _check_best(study: optuna.Study) -> None:

@@ -17,6 +17,10 @@ from tuner.messages import Answer, LaneInfo, Slots, Turn, Welcome
 SPACE = Space(x=Float(-1.0, 1.0), kind=Categorical(["a", "b"]))
 
 
+EARLY_EPOCH = 3
+"""The epoch after which rows of the kind "early" have stopped by themselves."""
+
+
 def curve(params: Mapping[str, Any], seed: int, epoch: int) -> float:
     """The stub's loss: falls with the epochs towards a value that depends on x and the seed."""
     noise = (seed % 1000) / 1e6
@@ -66,7 +70,8 @@ class StubCohort:
                 loss = float("nan")
             found = findings(row.params, self.epochs[key])
             metrics = {"loss": loss, "gain": -loss}
-            progress.append(Progress(key, self.epochs[key], metrics, found))
+            is_final = row.params.get("kind") == "early" and self.epochs[key] >= EARLY_EPOCH
+            progress.append(Progress(key, self.epochs[key], metrics, found, is_final))
         return progress
 
     def evict(self, keys: Collection[int]) -> None:
@@ -103,7 +108,7 @@ class StubTrainer:
     @property
     def domain(self) -> Space:
         return Space(
-            x=Float(-10.0, 10.0), kind=Categorical(["a", "b", "nan", "boom", "odd", "ill"])
+            x=Float(-10.0, 10.0), kind=Categorical(["a", "b", "nan", "boom", "odd", "ill", "early"])
         )
 
     def structure(self, params: Mapping[str, Any]) -> str:

@@ -14,59 +14,20 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import optuna
-import sqlalchemy
 import torch
-from sqlalchemy import event
-from sqlalchemy.exc import OperationalError
+from commit_crashes import EXITED, Crash
 from stubs import StubTrainer
 
 import tuner
 from tuner.errors import TunerError
 
 N_TRIALS = 20
-EXITED, REFUSED = 70, 71
-
-
-@dataclass(frozen=True)
-class Crash:
-    """What happens at one commit of a process.
-
-    Attributes:
-        n: Which commit, from 1; every transaction of the process counts.
-        how: `kill`: SIGKILL; `exit`: `os._exit`; `raise`: the database reports an error.
-        is_after: The commit takes effect first.
-    """
-
-    n: int
-    how: Literal["kill", "exit", "raise"] = "kill"
-    is_after: bool = False
-
-    def arm(self, fired: Path) -> None:
-        """From now on commits are counted; `fired` is a file once it happened."""
-        left = [self.n]
-
-        def count(connection: sqlalchemy.Connection) -> None:
-            # Optuna's schema is first tried in memory, which no crash can harm.
-            left[0] -= connection.engine.url.database is not None
-            if left[0] == 0:
-                fired.touch()
-                self._happen(connection)
-
-        event.listen(sqlalchemy.Engine, "commit", count)
-
-    def _happen(self, connection: sqlalchemy.Connection) -> None:
-        if self.is_after:
-            connection.connection.commit()
-        if self.how == "kill":
-            os.kill(os.getpid(), signal.SIGKILL)
-        if self.how == "exit":
-            os._exit(EXITED)
-        raise OperationalError("COMMIT", None, Exception("disk I/O error"))
+REFUSED = 71
 
 
 class Studies:
@@ -90,9 +51,9 @@ class Studies:
         assert code == expected[crash.how], f"the crash ended with {code}"
         return True
 
-    def run_together(self, url: str, n: int) -> list[int]:
+    def run_together(self, url: str, n: int, **keys: Any) -> list[int]:
         """The exit codes of `n` processes that launch the study at one moment."""
-        return self._ask({"url": url, "crash": None, "keys": {}, "n": n})
+        return self._ask({"url": url, "crash": None, "keys": keys, "n": n})
 
     def _ask(self, order: dict[str, Any]) -> list[int]:
         assert self._server.stdin is not None
@@ -128,7 +89,7 @@ def launch(url: str, trainer: type[StubTrainer] = StubTrainer, **keys: Any) -> t
     """20 trials of the stub on one lane, which saves every row after every turn."""
     given: dict[str, Any] = {"sampler": {"name": "random"}, "slots": 4, "checkpoint_every_s": 1e-9}
     return tuner.launch(
-        trainer, storage=url, inline=True, study="s", trials=N_TRIALS, **given | keys
+        trainer, storage=url, inline=True, **{"study": "s", "trials": N_TRIALS} | given | keys
     )
 
 

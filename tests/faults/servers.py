@@ -64,6 +64,13 @@ class Server:
         (self._folder / "postmaster.pid").unlink()
         Path(f"{self.socket}.lock").unlink()
 
+    def cut_off(self) -> None:
+        """It has ended every connection that others have, as it does when it is shut down."""
+        self._run(
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity "
+            "WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"
+        )
+
     def start(self) -> None:
         """It is there again and has repaired what the kill left."""
         self._running.ensure_postgres_running()

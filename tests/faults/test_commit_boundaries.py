@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from crashes import N_TRIALS, Crash, Studies, trials_of
+from commit_crashes import Crash
+from crashes import N_TRIALS, Studies, trials_of
 from history import check_history, checked_files
 
 import tuner

@@ -17,13 +17,16 @@ import optuna
 import psutil
 import pytest
 import safetensors.torch
-from crashes import trials_of
-from history import check_history
+from commit_crashes import Crash, crashing_plans
+from crashes import N_TRIALS, trials_of
+from history import check_history, checked_files
 from servers import Server
 from stubs import StubTrainer
 
 import tuner
-from tuner.errors import StudyNotFoundError, UnwritableError
+from tuner import running
+from tuner.errors import StudyNotFoundError, TunerError, UnwritableError
+from tuner.storage import open_storage
 from tuner.warmup import Warmup
 
 PATIENCE_S = 120.0
@@ -103,6 +106,77 @@ def test_a_lane_that_was_stopped_past_its_lease_changes_nothing(url: str, tmp_pa
 
 
 @pytest.mark.usefixtures("local_ray")
+@pytest.mark.parametrize(
+    "crash",
+    [
+        Crash(6),
+        Crash(11, is_after=True),
+        *(
+            pytest.param(crash, marks=pytest.mark.slow)
+            for crash in (
+                Crash(2),
+                Crash(3, is_after=True),
+                Crash(16, "raise"),
+                Crash(20, "exit", is_after=True),
+            )
+        ),
+    ],
+    ids=str,
+)
+def test_a_study_outlives_its_ledger_at_a_commit(
+    url: str, undisturbed: list[Any], tmp_path: Path, crash: Crash, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The ledger's process dies before or after a commit: one line, and the same trials later."""
+    fired = tmp_path / "fired"
+    keys: dict[str, Any] = {"slots": 4, "lanes": 1, "checkpoint_every_s": 1e-9, "trials": N_TRIALS}
+    keys |= {"storage": url, "sampler": {"name": "random"}, "study": "s"}
+    with monkeypatch.context() as patch:
+        patch.setattr(running, "Plan", crashing_plans(crash, fired))
+        with pytest.raises(TunerError, match=r"its ledger died; .*resume s|disk I/O error"):
+            tuner.launch(StubTrainer, **keys)
+    assert fired.exists()
+    tuner.launch(StubTrainer, **keys)
+    check_history(url, "s", n_trials=N_TRIALS)
+    assert trials_of(url) == undisturbed, "I10"
+    checked_files(tmp_path)
+
+
+@pytest.mark.usefixtures("local_ray")
+def test_a_killed_lane_leaves_the_others_alone(url: str, tmp_path: Path) -> None:
+    """Of two lanes one is killed: only its attempts are lost, and they go on from checkpoints."""
+
+    class Marked(StubTrainer):
+        """Says which process it trains in, and begins when there are two."""
+
+        def cohort(self, structure: object) -> Any:
+            (tmp_path / f"{os.getpid()}.lane").touch()
+            wait_until(lambda: len(list(tmp_path.glob("*.lane"))) >= 2)
+            return super().cohort(structure)
+
+    killed: list[int] = []
+
+    def watch(snapshot: Any) -> None:
+        if not killed and snapshot.n_complete and list(tmp_path.rglob("checkpoints/*")):
+            killed.append(int(min(tmp_path.glob("*.lane")).stem))
+            os.kill(killed[0], signal.SIGKILL)
+
+    keys = {"trials": 200, "slots": 3, "storage": url, "sampler": {"name": "random"}}
+    tuner.launch(
+        Marked, study="s", lanes=2, checkpoint_every_s=1e-9, epochs=60, on_progress=watch, **keys
+    )
+    check_history(url, "s", n_trials=200)
+    storage = open_storage(url)
+    attempts = storage.records.attempts(storage.get_study_id_from_name("s"))
+    storage.close()
+    lost = [attempt for attempt in attempts if attempt.outcome == "lost"]
+    assert lost
+    assert {attempt.pid for attempt in lost} == set(killed)
+    later = [attempt for attempt in attempts if attempt.predecessor in {a.token for a in lost}]
+    assert len(later) == len(lost)
+    assert any(attempt.start_epoch > 0 for attempt in later)
+
+
+@pytest.mark.usefixtures("local_ray")
 def test_a_full_disk_under_a_lane_ends_the_study_with_one_line(url: str) -> None:
     """A lane that cannot write a checkpoint says which; the study can go on."""
 
@@ -175,10 +249,12 @@ def test_eight_lanes_and_two_strangers_share_a_study(shared_url: str, tmp_path: 
     )
 
 
-def start(url: str, *words: str) -> subprocess.Popen[str]:
+def start(url: str, *words: str, **options: Any) -> subprocess.Popen[str]:
     """A command of the tuner on Ray, in a process of its own."""
     command = [sys.executable, "-m", "tuner", *words, "--storage", url]
-    return subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+    return subprocess.Popen(
+        command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, **options
+    )
 
 
 LAUNCH = ("launch", "--trainer", "mlp", "--data", "iris", "--study", "s", "--lanes", "1",
@@ -236,18 +312,48 @@ def test_a_study_outlives_its_node_and_its_driver(url: str, tmp_path: Path) -> N
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    ("number", "n", "code"),
+    [(signal.SIGINT, 1, 130), (signal.SIGINT, 2, 130), (signal.SIGTERM, 1, 143)],
+)
+def test_signals_of_a_terminal_leave_nothing_behind(
+    url: str, number: signal.Signals, n: int, code: int
+) -> None:
+    """Sent to every process of the command, as Ctrl-C is: the exit code, and how to go on."""
+    process = start(url, *LAUNCH, "--trials", "2000", start_new_session=True)
+    wait_until(lambda: n_ended(url) > 3 or process.poll() is not None)
+    children = psutil.Process(process.pid).children(recursive=True)
+    for _ in range(n):
+        os.killpg(process.pid, number)
+    _, said = process.communicate(timeout=PATIENCE_S)
+    assert process.returncode == code
+    assert said.splitlines()[-1].startswith("tuner resume ")
+    check_gone(children)
+    assert tuner.load("s", storage=url).state == "interrupted"
+    tuner.load("s", storage=url).resume(trials=60, inline=True)
+    check_history(url, "s")
+
+
+@pytest.mark.slow
 @pytest.mark.timeout(1200)
 def test_a_driver_killed_again_and_again_loses_nothing(url: str) -> None:
     """SIGKILL at 20 random moments, each time resumed: the same total, and no zombie."""
     rng = random.Random(0)
-    words: tuple[str, ...] = (*LAUNCH, "--trials", "3000")
-    for _ in range(20):
+    words: tuple[str, ...] = (*LAUNCH, "--trials", "2000")
+    for life in range(20):
+        before = n_ended(url)
         process = start(url, *words)
-        words = ("resume", "s")
-        time.sleep(rng.uniform(2.0, 20.0))
+        if life % 4 == 3:
+            time.sleep(rng.uniform(0.0, 8.0))  # somewhere in the start
+        else:
+            n_more = rng.randrange(1, 60)
+            wait_until(lambda: n_ended(url) >= before + n_more or process.poll() is not None)  # noqa: B023
+        if n_ended(url) > 0:
+            words = ("resume", "s")
         children = psutil.Process(process.pid).children(recursive=True)
         process.kill()
         process.communicate()
         check_gone(children)
+    assert n_ended(url) > 15
     tuner.load("s", storage=url).resume(inline=True)
-    check_history(url, "s", n_trials=3000)
+    check_history(url, "s", n_trials=2000)

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
-from crashes import N_TRIALS, launch, trials_of
+import sqlalchemy
+from crashes import N_TRIALS, REFUSED, Studies, launch, trials_of
 from history import check_history
 from optuna.study import StudyDirection
 from servers import Server, Trap, wired
+from sqlalchemy import event
 from stubs import StubTrainer
 
 from tuner.errors import StorageError
@@ -92,6 +96,52 @@ def test_a_study_outlives_a_connection_in_a_transaction(
         wire.trap = Trap(where, n)
         launch(wire.address(url))
         assert wire.trap.has_fired
+    check_same(url, undisturbed)
+
+
+@contextmanager
+def at_commit(n: int, hurt: Callable[[], None]) -> Iterator[None]:
+    """Calls `hurt` when the n-th transaction is about to be committed."""
+    left = [n]
+
+    def count(_connection: sqlalchemy.Connection) -> None:
+        left[0] -= 1
+        if left[0] == 0:
+            hurt()
+
+    event.listen(sqlalchemy.Engine, "commit", count)
+    try:
+        yield
+    finally:
+        event.remove(sqlalchemy.Engine, "commit", count)
+    assert left[0] <= 0, "there were too few commits"
+
+
+@pytest.mark.parametrize("n", [14, 21])
+@pytest.mark.parametrize("how", ["kill", "cut_off"])
+def test_a_study_outlives_a_server_that_goes_in_a_transaction(
+    server: Server, undisturbed: list[Any], how: str, n: int
+) -> None:
+    """Killed or shut down when everything but the commit was sent: the whole is done again once."""
+    url = server.new_database()
+    log, starting = logging.getLogger("tuner.storage.engine"), StartedWhenMissed(server)
+    log.addHandler(starting)
+    try:
+        with at_commit(n, getattr(server, how)):
+            launch(url)
+    finally:
+        log.removeHandler(starting)
+    check_same(url, undisturbed)
+
+
+def test_launches_at_one_moment_share_one_study_on_a_server(
+    studies: Studies, server: Server, undisturbed: list[Any], tmp_path: Path
+) -> None:
+    """On an empty database one of three makes the schema and runs the study, once."""
+    url = server.new_database()
+    codes = studies.run_together(url, 3, artifacts=str(tmp_path))
+    assert set(codes) <= {0, REFUSED}
+    assert 0 in codes
     check_same(url, undisturbed)
 
 

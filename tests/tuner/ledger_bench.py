@@ -49,13 +49,18 @@ class Bench:
         return Ledger(self.storage, self.plan, self.owner, self.clock)
 
     def lane(
-        self, ledger: Ledger, number: int = 0, session: str = "s0", every_s: float = 1e9
+        self,
+        ledger: Ledger,
+        number: int = 0,
+        session: str = "s0",
+        every_s: float = 1e9,
+        connection: Direct | None = None,
     ) -> Lane:
         keeping = Keeping(self.plan.checkpoints, every_s)
         return Lane(
             lane_info(self.plan.n_slots, number, session),
             StubTrainer(DATA),
-            Direct(ledger),
+            connection or Direct(ledger),
             keeping,
             clock=self.clock,
             sleep=lambda seconds: None,

@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -234,6 +235,27 @@ def test_ray_refuses_callers_without_the_token(room: Room) -> None:
     )
     assert done.returncode != 0
     assert "InvalidAuthToken" in done.stderr
+
+
+def test_what_listens_is_what_users_are_told(url: str) -> None:
+    """Every listening socket is of a process of Ray that the page on faults names."""
+    owners: set[str] = set()
+
+    def look(snapshot: Any) -> None:
+        driver = psutil.Process()
+        is_due = snapshot.n_complete and not owners
+        for process in (driver, *driver.children(recursive=True)) if is_due else ():
+            with suppress(psutil.NoSuchProcess):
+                if any(c.status == psutil.CONN_LISTEN for c in process.net_connections("tcp")):
+                    owners.add("driver" if process == driver else process.name())
+
+    launch(url, on_progress=look)
+    told = {"gcs_server": "gcs_server", "raylet": "raylet", "driver": "process that launched"}
+    page = (Path(__file__).parents[2] / "docs" / "faults.md").read_text(encoding="utf-8")
+    assert {"gcs_server", "raylet"} <= owners
+    for owner in owners:
+        words = "Ray's workers" if owner.startswith("ray::") else told[owner]
+        assert words in page, owner
 
 
 def test_a_lane_imports_neither_sql_nor_a_sampler(url: str, tmp_path: Path) -> None:

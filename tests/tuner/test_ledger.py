@@ -29,10 +29,15 @@ def bench(url: str, tmp_path: Path) -> Iterator[Bench]:
     made.storage.close()
 
 
+SOME_EARLY = {"kind": {"type": "categorical", "choices": ["a", "b", "early"]}}
+"""A space of which a third of the trials stops by itself."""
+
+
 def trials_of(sampler: str) -> dict[str, Any]:
-    """Keys of a study whose rows begin and end at different turns."""
+    """Keys of a study whose rows begin and end at different turns, some by themselves."""
     startup = {"n_startup_trials": 4} if sampler == "tpe" else {}
-    return {"sampler": {"name": sampler, **startup}, "trials": 40, "n_slots": 5}
+    keys = {"sampler": {"name": sampler, **startup}, "space": SOME_EARLY}
+    return keys | {"trials": 40, "n_slots": 5}
 
 
 def test_a_study_ends_with_every_trial_in_a_terminal_state(bench: Bench) -> None:
@@ -334,7 +339,8 @@ def test_any_sequence_of_events_keeps_the_invariants(
 ) -> None:
     """Turns, lost lanes, stops, expired leases and failures in any order lose no trial."""
     folder = tmp_path_factory.mktemp("any")
-    bench = Bench(f"sqlite:///{folder}/s.db", folder, n_slots=3, n_lanes=2, max_retries=5)
+    url, keys = f"sqlite:///{folder}/s.db", {"max_retries": 5, "space": SOME_EARLY}
+    bench = Bench(url, folder, n_slots=3, n_lanes=2, **keys)
     ledger = bench.ledger()
     lives = [0, 0]
     lanes = [bench.lane(ledger, n, f"{n}.0") for n in range(2)]

@@ -1,0 +1,48 @@
+"""How one owner of a study ends, and what the next one says of what it found."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from history import check_history
+from ledger_bench import Bench
+from stubs import lane_info
+
+from tuner.ledger import GRACE_S
+from tuner.messages import Failure, Turn
+
+
+def test_lanes_that_do_not_heed_the_end_of_the_budget_are_ended(url: str, tmp_path: Path) -> None:
+    """A lane that hangs when the time is up must go after the grace; its trials are not charged."""
+    bench = Bench(url, tmp_path, time_limit_s=5.0)
+    ledger = bench.ledger()
+    ledger.join(lane_info(n_slots=2))
+    bench.clock.now = 6.0
+    ledger.tick()
+    bench.clock.now = 6.0 + GRACE_S - 1.0
+    ledger.tick()
+    assert ledger.beat(0, "s0")
+    bench.clock.now = 6.0 + GRACE_S
+    ledger.tick()
+    assert not ledger.beat(0, "s0")
+    ledger.close()
+    attempts = bench.storage.records.attempts(bench.study_id)
+    assert {attempt.outcome for attempt in attempts} == {"interrupted"}
+    assert all("time limit" in (attempt.reason or "") for attempt in attempts)
+    bench.storage.close()
+    check_history(url, "s", is_over=False)
+
+
+def test_a_resumed_study_says_what_is_done_and_what_is_queued(url: str, tmp_path: Path) -> None:
+    """The next owner tells how many trials are over and how many wait for another attempt."""
+    bench = Bench(url, tmp_path)
+    ledger = bench.ledger()
+    first, *_ = ledger.join(lane_info(n_slots=3)).answer.trials
+    failure = Failure(first.trial_id, first.token, "error", "no")
+    ledger.exchange(Turn(0, "s0", 1, failures=(failure,)))
+    assert ledger.resumed is None
+    bench.storage.records.release(bench.study_id, bench.owner)
+    again = bench.ledger()
+    assert again.resumed == "resumed: 1 done, 2 requeued"
+    assert "resumed: 1 done, 2 requeued" in again.tick().events
+    bench.storage.close()
