@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import textwrap
 import time
+import unicodedata
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from functools import partial
 from types import TracebackType
 from typing import Self
 
-from rich.console import Console, Group
+from rich.console import Console, ConsoleDimensions, Group, OverflowMethod
 from rich.live import Live
 from rich.text import Text
 
@@ -28,11 +32,27 @@ _ASCII_GLYPHS = ("#", "=", "x", "~", ".")
 _STYLES = ("green", "yellow", "red", "cyan", "dim")
 
 
+class Screen(Console):
+    """Standard error as long as it can be written; nobody reading it any more ends no study."""
+
+    def on_broken_pipe(self) -> None:
+        """Nothing is written from now on."""
+        self.quiet = True
+
+    def fit(self) -> None:
+        """The width and height are those that the terminal has now, whatever COLUMNS says."""
+        with suppress(OSError, ValueError):
+            columns, lines = os.get_terminal_size(self.file.fileno())
+            if columns and lines:
+                self.size = ConsoleDimensions(columns, lines)
+
+
 class LiveView:
     """Shows every snapshot it is called with, for as long as it is entered.
 
     On a terminal one picture is renewed in place and events scroll above it; elsewhere a line is
-    written every five seconds, and one for each event. `NO_COLOR` is honoured.
+    written every five seconds, and one for each event. `NO_COLOR` is honoured. Where nothing can
+    be written any more, nothing is shown, and the study goes on.
 
     Args:
         console: Where to write; None is standard error.
@@ -46,12 +66,15 @@ class LiveView:
         interactive: bool | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._console = console or Console(
+        self._console = console or Screen(
             stderr=True, markup=False, emoji=False, highlight=False, soft_wrap=False
         )
+        self._fit()
         if interactive is None:
             interactive = sys.stderr.isatty() and not self._console.is_dumb_terminal
-        self._live = Live(console=self._console, auto_refresh=False) if interactive else None
+        begin = Text("starting", style="dim")
+        console = self._console
+        self._live = Live(begin, console=console, auto_refresh=False) if interactive else None
         self._clock = clock
         self._due_s = 0.0
         self._last: Snapshot | None = None
@@ -60,7 +83,7 @@ class LiveView:
 
     def __enter__(self) -> Self:
         if self._live:
-            self._live.start()
+            self._try(partial(self._live.start, refresh=True))
         self._due_s = self._clock()
         return self
 
@@ -71,7 +94,7 @@ class LiveView:
         trace: TracebackType | None,
     ) -> None:
         if self._live:
-            self._live.stop()
+            self._try(self._live.stop)
         elif self._last and not self._is_last_written:
             self._write(status_line(self._last))
 
@@ -83,9 +106,10 @@ class LiveView:
         if self._live:
             if snapshot.best_values:
                 self._best.add(snapshot.best_values[0])
+            self._fit()
             ascii_only = self._console.options.ascii_only
             drawn = picture(snapshot, self._console.width, ascii_only, self._best.values)
-            self._live.update(drawn, refresh=True)
+            self._try(partial(self._live.update, drawn, refresh=True))
             return
         now_s = self._clock()
         self._is_last_written = now_s >= self._due_s
@@ -94,8 +118,23 @@ class LiveView:
             self._write(status_line(snapshot))
 
     def _write(self, line: str) -> None:
-        text = Text(inert(line))
-        self._console.print(text, soft_wrap=True)
+        """A line in a log is left whole; on a terminal it is folded to the width it has now."""
+        self._fit()
+        is_whole = self._live is None
+        overflow: OverflowMethod = "ignore" if is_whole else "fold"
+        text = Text(inert(line) if is_whole else even(line), overflow=overflow)
+        self._try(partial(self._console.print, text, soft_wrap=is_whole))
+
+    def _fit(self) -> None:
+        if isinstance(self._console, Screen):
+            self._console.fit()
+
+    def _try(self, write: Callable[[], object]) -> None:
+        """Writes, or falls silent: a terminal that is gone and a full disk harm no study."""
+        try:
+            write()
+        except OSError:
+            self._console.quiet = True
 
 
 def picture(
@@ -111,7 +150,7 @@ def picture(
     """
     course = sparkline(best, SPARK_WIDTH, ascii_only)
     lines = [
-        Text(f"{inert(snapshot.study)}  {snapshot.state}", style="bold"),
+        Text(f"{even(snapshot.study)}  {state_text(snapshot)}", style="bold"),
         bar(snapshot, min(width, BAR_WIDTH), _ASCII_GLYPHS if ascii_only else _GLYPHS),
         Text(counts_text(snapshot)),
         Text(pace_text(snapshot)),
@@ -143,6 +182,17 @@ def bar(snapshot: Snapshot, width: int, glyphs: Sequence[str] = _GLYPHS) -> Text
     return text
 
 
+def is_over(snapshot: Snapshot) -> bool:
+    """Whether the budget is used up and nothing trains any more."""
+    n_done = snapshot.n_complete + snapshot.n_pruned + snapshot.n_failed
+    return n_done >= snapshot.budget and not snapshot.n_running
+
+
+def state_text(snapshot: Snapshot) -> str:
+    """What the study does: `running`, `stopping` or `done`."""
+    return "done" if is_over(snapshot) else snapshot.state
+
+
 def counts_text(snapshot: Snapshot) -> str:
     """How many trials are in which state, such as `3 of 9 trials: 2 complete, 1 pruned`."""
     states = {
@@ -165,7 +215,7 @@ def best_text(snapshot: Snapshot) -> str:
 
 def params_lines(snapshot: Snapshot, width: int) -> list[str]:
     """The parameters of the best trial on a few lines of at most `width` letters."""
-    text = inert(figure(snapshot.best_params)) if snapshot.best_params else ""
+    text = even(figure(snapshot.best_params)) if snapshot.best_params else ""
     return textwrap.wrap(
         text,
         max(width, 10),
@@ -177,20 +227,24 @@ def params_lines(snapshot: Snapshot, width: int) -> list[str]:
 
 
 def pace_text(snapshot: Snapshot) -> str:
-    """Trials per second, time spent and time left."""
-    left = "" if snapshot.eta_s is None else f", {duration(snapshot.eta_s)} left"
+    """Trials per second, time spent and, of a study that is not over, time left."""
+    is_known = snapshot.eta_s is not None and not is_over(snapshot)
+    left = f", {duration(snapshot.eta_s or 0.0)} left" if is_known else ""
     return f"{snapshot.trials_per_s:.3g} trials/s, {duration(snapshot.elapsed_s)} spent{left}"
 
 
 def lane_text(lane: LaneStatus) -> str:
-    """One lane: its device, how many slots hold a row, and its speed."""
+    """One lane: its device, how many slots hold a row, its speed and its memory."""
     rows = f"{lane.n_rows}/{lane.n_slots} rows"
-    return inert(f"lane {lane.lane}  {lane.device:<7} {rows:>12}  {lane.rows_per_s:.3g} rows/s")
+    speed = f"{lane.rows_per_s:.3g} rows/s"
+    memory = size(lane.memory_bytes) if lane.memory_bytes else ""
+    line = f"lane {lane.lane}  {lane.device:<7} {rows:>12}  {speed:<12}  {memory}"
+    return even(line.rstrip())
 
 
 def status_line(snapshot: Snapshot) -> str:
     """The snapshot as one line for a log."""
-    head = f"{snapshot.study} {snapshot.state}: {counts_text(snapshot)}"
+    head = f"{snapshot.study} {state_text(snapshot)}: {counts_text(snapshot)}"
     best = "" if snapshot.best_number is None else f"; best {figure(snapshot.best_values)}"
     return f"{head}{best}; {pace_text(snapshot)}"
 
@@ -203,6 +257,19 @@ def duration(seconds: float) -> str:
     if whole < 3600:
         return f"{whole // 60} min {whole % 60} s"
     return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def even(text: str) -> str:
+    """`text` as `inert` makes it, without marks that join letters: terminals disagree on how wide
+    joined ones are.
+    """
+    return "".join(letter for letter in inert(text) if unicodedata.category(letter) != "Cf")
+
+
+def size(n_bytes: int) -> str:
+    """Bytes as people say them: `12 MiB`, `1.5 GiB`."""
+    mebibytes = n_bytes / 2**20
+    return f"{mebibytes:.0f} MiB" if mebibytes < 1000 else f"{mebibytes / 1024:.1f} GiB"
 
 
 def few(lines: Iterable[str], most: int) -> list[str]:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.console import Console
 
-from tuner.cli.live import LiveView, bar, duration, few, picture, status_line
+from tuner.cli.live import LiveView, bar, duration, even, few, picture, size, status_line
 from tuner.messages import LaneStatus, Snapshot
 
 
@@ -48,6 +48,30 @@ def test_picture_says_all(snapshot: Snapshot) -> None:
         "30/32 rows  118 rows/s",
     ):
         assert fact in text
+
+
+def test_a_study_whose_budget_is_used_up_is_done(snapshot: Snapshot) -> None:
+    """It has no time left, and is not said to run; while a trial trains it is not over."""
+    last = replace(snapshot, n_complete=75, n_running=0, eta_s=0.0)
+    assert status_line(last) == (
+        "digits-mlp done: 100 of 100 trials: 75 complete, 20 pruned, 5 failed; best 0.0513; "
+        "8.1 trials/s, 2 min 5 s spent"
+    )
+    assert status_line(replace(last, n_running=1)).startswith("digits-mlp running: ")
+
+
+@pytest.mark.parametrize(
+    ("n_bytes", "text"), [(0, "0 MiB"), (359 * 2**20, "359 MiB"), (3 * 2**29, "1.5 GiB")]
+)
+def test_bytes_are_said_as_people_do(n_bytes: int, text: str) -> None:
+    """In the unit that leaves few digits."""
+    assert size(n_bytes) == text
+
+
+def test_letters_that_join_others_are_left_out_of_the_picture() -> None:
+    """What is left is as wide as its letters are, in every terminal."""
+    assert even("a\u200db\u00adc 👩\u200d👧") == "abc 👩👧"
+    assert even("\u202e\x1b") == "\\u202e\\x1b"
 
 
 def test_the_course_of_the_best_value_is_drawn(snapshot: Snapshot) -> None:
