@@ -15,7 +15,7 @@ help:
 	@echo "make lint     check format, lint and types"
 	@echo "make check    lint, then the fast tests"
 	@echo "make browser  install Chromium for the tests of the report"
-	@echo "make docs     write docs/cli.md from the commands"
+	@echo "make docs     write docs/cli.md from the commands, build the site into site/"
 	@echo "make clean    remove what the tools left behind; .venv and runs/ stay"
 
 setup: $(STAMP)
@@ -50,7 +50,9 @@ endif
 
 docs: setup
 	$(BIN)/python -m tuner.cli.page docs/cli.md
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet --strict
+	@echo "open site/index.html"
 
 clean:
-	rm -rf build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf build dist site *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -path ./.venv -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
