@@ -35,6 +35,7 @@ MUST_NOT_REACH = {
     "tuner.ledger": {"tuner.lane", "tuner.cluster", "tuner.study", "torch", "ray"},
     "tuner.cluster": {"tuner.study", "tuner.cli"},
     "tuner.report": {"tuner.storage", "tuner.study", "tuner.cli", "trials", "torch", "ray", *SQL},
+    "tuner.trackers": {"tuner.study", "tuner.cli"},
     "tuner.study": {"tuner.cli"},
 }
 """Room -> what no module in it may import, itself or through others."""
@@ -154,6 +155,8 @@ def test_no_import_cycle() -> None:
         ("ray", ("tuner.cluster",)),
         *((name, ("tuner.storage",)) for name in sorted(SQL)),
         ("plotly", ("tuner.report", "tuner.study")),
+        ("tensorboard", ("tuner.trackers",)),
+        ("mlflow", ("tuner.trackers",)),
         ("click", ("tuner.cli",)),
         ("rich", ("tuner.cli",)),
     ],

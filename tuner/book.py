@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from tuner.pace import Speed
+
 if TYPE_CHECKING:
     import optuna
 
@@ -23,6 +25,8 @@ class LaneEntry:
         answer: What that turn was answered; a repeated turn gets it again.
         condemned: Its process is to end itself: a trial overran its time there.
         epochs: Rows times epochs it reported.
+        memory_bytes: That its process held at its last exchange.
+        speed: Rows times epochs that it reports a second.
     """
 
     info: LaneInfo
@@ -32,6 +36,8 @@ class LaneEntry:
     answer: Answer | None = None
     condemned: bool = False
     epochs: int = 0
+    memory_bytes: int = 0
+    speed: Speed = field(default_factory=Speed)
 
 
 @dataclass

@@ -34,6 +34,11 @@ class Budget:
         """Wall time of the study so far."""
         return self._before_s + now - self._began
 
+    def left_s(self, now: float) -> float | None:
+        """Time until the limit of wall time, or None where there is none."""
+        limit = self._spec.time_limit_s
+        return None if limit is None else max(0.0, limit - self.elapsed_s(now))
+
     @property
     def has_trials_left(self) -> bool:
         """Whether another trial may be created."""

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 import math
+import threading
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from tuner.report import facts
+from tuner.errors import TunerError
+from tuner.report import Plots, facts
 from tuner.report.data import StudyRecord, TrialRecord
 from tuner.report.overview import trust
 from tuner.report.standing import standing
@@ -21,7 +25,13 @@ STATE = "tuner:dashboard"
 
 FIGURES = ("importance", "contours", "space")
 FIGURE_HEIGHT = 440  # the dashboard cuts off what is below
+FIGURE_LETTERS = 72  # and what is further right; a line of a caption
 MOST_TRIALS = 20
+
+EVERY_S = 60.0
+"""Seconds between two looks for studies that have ended meanwhile."""
+
+_log = logging.getLogger(__name__)
 
 
 def tell_all(storage: Storage, url: str) -> list[str]:
@@ -34,8 +44,48 @@ def tell_all(storage: Storage, url: str) -> list[str]:
         storage: An open database.
         url: Its URL, for the commands in the notes.
     """
-    names = [study.study_name for study in storage.get_all_studies()]
-    return [name for name in names if _tell(storage, Study(storage, url, name))]
+    return [name for name in _names(storage) if _tell(storage, Study(storage, url, name))]
+
+
+@contextmanager
+def telling(storage: Storage, url: str) -> Iterator[threading.Event]:
+    """Studies are told as by `tell_all` while the block runs, those that end meanwhile too.
+
+    Figures of many studies take long; whoever looks at the dashboard need not wait for them. The
+    end of the block waits for the study in work.
+
+    Yields:
+        Is set once every study had its turn.
+    """
+    is_over, is_first_done = threading.Event(), threading.Event()
+    events = (is_over, is_first_done)
+    thread = threading.Thread(target=_tell_until, args=(*events, storage, url), name="notes")
+    thread.start()
+    try:
+        yield is_first_done
+    finally:
+        is_over.set()
+        thread.join()
+
+
+def _tell_until(
+    is_over: threading.Event, is_first_done: threading.Event, storage: Storage, url: str
+) -> None:
+    """Tells study after study; one that is deleted or cannot be written now is passed over."""
+    while not is_over.is_set():
+        for name in _names(storage):
+            if is_over.is_set():
+                return
+            try:
+                _tell(storage, Study(storage, url, name))
+            except (TunerError, KeyError) as error:
+                _log.warning("study %r gets no note now: %s", name, error)
+        is_first_done.set()
+        is_over.wait(EVERY_S)
+
+
+def _names(storage: Storage) -> list[str]:
+    return [study.study_name for study in storage.get_all_studies()]
 
 
 def _tell(storage: Storage, study: Study) -> bool:
@@ -51,7 +101,8 @@ def _tell(storage: Storage, study: Study) -> bool:
     ids = {trial.number: trial._trial_id for trial in study.trials}
     notes: dict[int | None, str] = {None: study_note(record)}
     notes |= {ids[n]: text for n, text in trial_notes(record).items() if n in ids}
-    drawn = {name: getattr(study.plot, name)() for name in FIGURES}  # before the unit begins
+    plots = Plots(lambda: record, FIGURE_LETTERS)
+    drawn = {name: getattr(plots, name)() for name in FIGURES}  # before the unit begins
     with storage.unit():
         ours = _write_notes(storage, study_id, notes, told.get("notes", {}))
         for name, figure in drawn.items():
@@ -59,6 +110,13 @@ def _tell(storage: Storage, study: Study) -> bool:
             save_plotly_graph_object(study.optuna, figure, graph_object_id=f"tuner-{name}")
         storage.set_study_system_attr(study_id, STATE, {"n_ended": n_ended, "notes": ours})
     return True
+
+
+def forget(storage: Storage, study_id: int) -> None:
+    """The study is told anew at the next opportunity: its commands have changed."""
+    told = storage.get_study_system_attrs(study_id).get(STATE)
+    if told is not None:
+        storage.set_study_system_attr(study_id, STATE, {**told, "n_ended": None})
 
 
 def _write_notes(

@@ -37,6 +37,10 @@ class StorageError(TunerError):
     exit_code = 3
 
 
+class StudyDeletedError(StorageError):
+    """Somebody deleted the study while it ran."""
+
+
 class UnwritableError(TunerError):
     """The disk does not take a file of the study."""
 

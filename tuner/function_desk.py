@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal
 
 import optuna
@@ -11,6 +13,7 @@ from optuna.distributions import (
     FloatDistribution,
     IntDistribution,
 )
+from optuna.exceptions import UpdateFinishedTrialError
 
 from tuner.algorithms import reseed
 from tuner.errors import AttemptGivenUpError
@@ -50,13 +53,13 @@ class FunctionDesk:
         if ticket.trial is None:
             ticket.trial = optuna.Trial(self._study, ticket.trial_id)
         reseed(self._study.sampler, derive(self._seed, "ask", ticket.number, name))
-        with self._storage.unit():
+        with self._unit(ticket):
             return _suggest(ticket.trial, name, distribution)
 
     def report(self, token: int, values: list[tuple[int, float]]) -> None:
         """Intermediate values by step; a step that was reported before keeps its value."""
         ticket = self._ticket(token)
-        with self._storage.unit():
+        with self._unit(ticket):
             for step, value in values:
                 if step in ticket.values:
                     continue
@@ -99,11 +102,26 @@ class FunctionDesk:
         """Every trial of the study, for objectives that look at it."""
         return self._study.get_trials(deepcopy=False)
 
+    @contextmanager
+    def _unit(self, ticket: Ticket) -> Iterator[None]:
+        """A unit of the storage, whose beginning may bring news of a trial told by others."""
+        try:
+            with self._storage.unit():
+                yield
+        except UpdateFinishedTrialError as error:
+            raise _told(ticket) from error
+
     def _ticket(self, token: int) -> Ticket:
         ticket = self._book.find(token)
         if ticket is None:
             raise AttemptGivenUpError(f"attempt {token}: was given up; its values are refused")
+        if self._storage.get_trial(ticket.trial_id).state.is_finished():
+            raise _told(ticket)
         return ticket
+
+
+def _told(ticket: Ticket) -> AttemptGivenUpError:
+    return AttemptGivenUpError(f"trial {ticket.number}: another process has told it")
 
 
 def _suggest(trial: optuna.Trial, name: str, distribution: BaseDistribution) -> Any:

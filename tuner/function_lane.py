@@ -6,9 +6,11 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from trials.errors import free_memory
 from trials.function import Ending, TrialObjective, call
 from tuner.errors import AttemptGivenUpError
 from tuner.lane import WAIT_S
+from tuner.memory import host_bytes
 from tuner.messages import Answer, Assignment, Failure, LaneInfo, Result, Turn
 from tuner.remote import remote_trial
 
@@ -20,7 +22,8 @@ class FunctionLane:
     """Runs an Optuna objective, one trial at a time, over the ledger.
 
     A function cannot be moved or saved, so its trials start anew when their lane is lost, and
-    when the study is stopped the running one is finished first.
+    when the study is stopped the running one is finished first. One that ran out of memory gets a
+    second attempt, once what the first one held is free.
     """
 
     def __init__(
@@ -41,6 +44,7 @@ class FunctionLane:
         self._sleep = sleep
         self._index = 0
         self._todo: list[Assignment] = []
+        self._ran_out: set[int] = set()
         self._answer = Answer()
 
     def run(self) -> None:
@@ -61,17 +65,30 @@ class FunctionLane:
             return False
         leaving = self._answer.state == "save"
         ended: list[Result | Failure] = []
+        returned: tuple[int, ...] = ()
         started = self._clock()
         if self._todo and not leaving:
             assignment = self._todo.pop(0)
-            ended += self._run(assignment)
+            ending = self._run(assignment)
+            if ending is not None and self._is_first_want_of_memory(assignment, ending):
+                returned = (assignment.token,)
+            elif ending is not None:
+                ended.append(_told(assignment, ending))
         elif not leaving:
             self._sleep(WAIT_S)
-        self._answer = self._send(ended, self._clock() - started, leaving=leaving)
+        seconds = self._clock() - started
+        self._answer = self._send(ended, returned, seconds, leaving=leaving)
         self._todo += self._answer.trials
         return not leaving
 
-    def _send(self, ended: Sequence[Result | Failure], seconds: float, *, leaving: bool) -> Answer:
+    def _send(
+        self,
+        ended: Sequence[Result | Failure],
+        returned: tuple[int, ...],
+        seconds: float,
+        *,
+        leaving: bool,
+    ) -> Answer:
         self._index += 1
         turn = Turn(
             lane=self.info.lane,
@@ -79,26 +96,37 @@ class FunctionLane:
             index=self._index,
             results=tuple(item for item in ended if isinstance(item, Result)),
             failures=tuple(item for item in ended if isinstance(item, Failure)),
+            returned=returned,
             n_free=1 - len(self._todo),
             stacks={"function": len(ended)} if ended else {},
             seconds=seconds,
             leaving=leaving,
+            memory_bytes=host_bytes(),
         )
         return self._connection.exchange(turn).result()
 
-    def _run(self, assignment: Assignment) -> list[Result | Failure]:
-        """What to tell of a trial that was run; nothing of an attempt that was given up."""
+    def _is_first_want_of_memory(self, assignment: Assignment, ending: Ending) -> bool:
+        if not ending.is_out_of_memory:
+            return False
+        free_memory()
+        is_first = assignment.trial_id not in self._ran_out
+        self._ran_out ^= {assignment.trial_id}
+        return is_first
+
+    def _run(self, assignment: Assignment) -> Ending | None:
+        """How a trial that was run ended; None of an attempt that was given up."""
         try:
             trial, storage = remote_trial(self._connection.call, assignment.token)
             ending = call(self._objective, trial, self._n_objectives)
             storage.flush()
         except AttemptGivenUpError:
-            return []
-        return [_told(assignment, ending)]
+            return None
+        return ending
 
 
 def _told(assignment: Assignment, ending: Ending) -> Result | Failure:
     if ending.state == "failed":
         assert ending.error is not None
-        return Failure(assignment.trial_id, assignment.token, "error", ending.error)
+        reason = "oom" if ending.is_out_of_memory else "error"
+        return Failure(assignment.trial_id, assignment.token, reason, ending.error)
     return Result(assignment.trial_id, assignment.token, ending.state, ending.values)

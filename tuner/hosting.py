@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import logging
 import traceback
 from collections import Counter
@@ -12,17 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trials.contract import Progress, Row, costs
+from trials.errors import TRAINING_ERRORS, free_memory, is_out_of_memory
 from trials.state_file import best_beside, read_state, write_state
 from tuner.messages import Assignment, Failure, Report, Saved, Verdict
 
 if TYPE_CHECKING:
     from trials.contract import Cohort, Direction, RowState, Trainer
-
-TRAINING_ERRORS = (RuntimeError, MemoryError, ArithmeticError, ValueError, LookupError)
-"""What a step or a set-up of rows may raise; anything else is a defect of the lane."""
-
-_OUT_OF_MEMORY = ("out of memory", "allocate memory", "not enough memory")
-"""What torch's RuntimeError says of a GPU, and of the host on Linux and elsewhere."""
 
 _log = logging.getLogger(__name__)
 
@@ -73,6 +67,7 @@ class Rows:
         self._cohorts: dict[Hashable, Cohort] = {}
         self._rows: dict[int, Hosted] = {}
         self._kept: dict[int, RowState] = {}
+        self._ran_out: set[int] = set()
         self._failures: list[Failure] = []
         self._returned: list[int] = []
 
@@ -117,17 +112,16 @@ class Rows:
             self._settle(rows)
 
     def advance(self) -> list[Report]:
-        """One epoch of every cohort; rows at their last epoch are set aside, their slot is free."""
+        """One epoch of every cohort; rows that have ended are set aside, their slot is free."""
         reports = []
         for home in list(self._cohorts):
             for progress in self._advance_cohort(home):
                 row = self._rows[progress.key]
                 row.epoch = progress.epoch
                 self._note_best(row, progress, self._cohorts[row.home])
-                token, metrics = row.assignment.token, progress.metrics
-                findings = progress.findings
-                reports.append(Report(progress.key, token, progress.epoch, metrics, findings))
-                if progress.epoch >= row.assignment.epochs:
+                report = _report(row, progress)
+                reports.append(report)
+                if report.is_final:
                     self._set_aside(row)
         return reports
 
@@ -189,10 +183,11 @@ class Rows:
 
         A fused step cannot say which row broke it, and it may have changed all of them, so every
         row is trained again from its start or checkpoint, which gives the same row. Where memory
-        ran out, half of the lane's rows lose their slot; other errors are the fault of one row,
-        so each goes on alone. One that fails alone has failed.
+        ran out, half of the lane's rows lose their slot, and one that was alone gets a second
+        attempt; other errors are the fault of one row, so each goes on alone. One that fails
+        alone has failed.
         """
-        if is_out_of_memory(error) and len(self._rows) > 1:
+        if is_out_of_memory(error) and self._may_fit(mates):
             self._make_room(mates)
             self._settle(mates)
         elif len(mates) == 1:
@@ -203,19 +198,28 @@ class Rows:
                 row.home = ("alone", row.assignment.trial_id)
                 self._settle([row])
 
+    def _may_fit(self, mates: list[Hosted]) -> bool:
+        """Whether there is a way left: smaller company, or one more try alone."""
+        keys = {row.assignment.trial_id for row in mates}
+        is_first = not keys <= self._ran_out
+        self._ran_out |= keys
+        return is_first or len(self._rows) > 1
+
     def _make_room(self, mates: list[Hosted]) -> None:
         """Half of the lane's rows have lost their slot: first of all, and latest first, `mates`.
 
         Those must be trained again anyway, and the latest have most of their way before them.
+        A single row is given back too, for another try when memory may be free again.
         """
         n_before = len(self._rows)
-        self.n_slots = n_before // 2
+        n_staying = n_before // 2
+        self.n_slots = max(1, n_staying)
         failed = {row.assignment.trial_id for row in mates}
         order = sorted(self._rows, key=lambda key: (key not in failed, -key))
-        for key in order[: n_before - self.n_slots]:
+        for key in order[: n_before - n_staying]:
             self._give_back(self._rows[key])
-        _log.warning("memory ran out with %d rows; %d go on", n_before, self.n_slots)
-        _free_memory()
+        _log.warning("memory ran out with %d rows; %d go on", n_before, n_staying)
+        free_memory()
 
     def _give_back(self, row: Hosted) -> None:
         key = row.assignment.trial_id
@@ -233,6 +237,8 @@ class Rows:
         reason = "oom" if is_out_of_memory(error) else "error"
         if reason == "oom":
             self.n_slots = self._most
+            self._ran_out.discard(key)
+            free_memory()
         self._failures.append(Failure(key, token, reason, text))
         self._forget(key)
 
@@ -319,20 +325,12 @@ def _startable(assignment: Assignment) -> Assignment:
     return assignment
 
 
+def _report(row: Hosted, progress: Progress) -> Report:
+    """What the ledger is told of a row's epoch; it may be the last by budget or by the row."""
+    is_final = progress.is_final or progress.epoch >= row.assignment.epochs
+    token, epoch = row.assignment.token, progress.epoch
+    return Report(progress.key, token, epoch, progress.metrics, progress.findings, is_final)
+
+
 def _row(assignment: Assignment) -> Row:
     return Row(assignment.trial_id, assignment.params, assignment.seed, assignment.epochs)
-
-
-def is_out_of_memory(error: Exception) -> bool:
-    """Whether memory ran out, on the host or on a GPU."""
-    text = str(error).lower()
-    return isinstance(error, MemoryError) or any(words in text for words in _OUT_OF_MEMORY)
-
-
-def _free_memory() -> None:
-    """What no row needs any more is given back, to the device too."""
-    import torch
-
-    gc.collect()
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()

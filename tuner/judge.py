@@ -6,6 +6,7 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import TrialState
 
 from trials.contract import costs
@@ -13,6 +14,7 @@ from trials.state_file import remove_checkpoint
 from tuner.findings import FINDINGS, with_new
 from tuner.keeper import Keeper
 from tuner.messages import Failure, Report, Result, Turn, Verdict
+from tuner.pace import Lengths
 from tuner.storage import Decision
 from tuner.telling import tell
 
@@ -37,6 +39,9 @@ ERROR = "error"
 CROWDED = "memory ran out in its lane"
 """Why an attempt ended that had done nothing wrong."""
 
+TOLD = "another process told the trial"
+"""Why an attempt ended whose trial was told by hand, as people do in the dashboard."""
+
 
 class Judge:
     """Turns what lanes report into states and values of trials; its caller opens the unit."""
@@ -59,6 +64,7 @@ class Judge:
         self._plan = plan
         self._keeper = Keeper([objective.direction for objective in plan.objectives])
         self._signs = [1 if o.direction == "minimize" else -1 for o in plan.objectives]
+        self.lengths = Lengths(plan.epochs)
         self.counts = {"complete": 0, "pruned": 0, "failed": 0}
         self.best: tuple[int, tuple[float, ...], dict[str, Any]] | None = None
         """Number, values and parameters of the best own trial by the first objective."""
@@ -71,11 +77,13 @@ class Judge:
         """Records a turn; returns its verdicts and how many slots they free beyond `n_free`."""
         verdicts: list[Verdict] = []
         n_freed = 0
+        for ticket in (*self._book.live, *self._book.queued()):
+            self._was_told(ticket)
         for saved in turn.saved:
-            ticket = self._book.find(saved.token)
-            if ticket is not None:
-                self._obsolete += [ticket.checkpoint] if ticket.checkpoint else []
-                ticket.checkpoint, ticket.start_epoch = saved.path, saved.epoch
+            holder = self._book.find(saved.token)
+            if holder is not None:
+                self._obsolete += [holder.checkpoint] if holder.checkpoint else []
+                holder.checkpoint, holder.start_epoch = saved.path, saved.epoch
         known = [saved for saved in turn.saved if self._book.find(saved.token) is not None]
         self._records.set_checkpoints([(saved.token, saved.epoch, saved.path) for saved in known])
         self._records.add_metrics(
@@ -95,7 +103,7 @@ class Judge:
             verdict = refusal or self._decide(report)
             if verdict is not None:
                 verdicts.append(verdict)
-                n_freed += report.epoch + 1 < self._plan.epochs
+                n_freed += not report.is_final and report.epoch + 1 < self._plan.epochs
         self._return(turn.returned)
         return tuple(verdicts), n_freed
 
@@ -109,14 +117,19 @@ class Judge:
 
     def fail(self, ticket: Ticket, reason: str, error: str) -> None:
         """The trial is FAIL for good, with its reason."""
+        if self._was_told(ticket):
+            return
         self._storage.set_trial_user_attr(ticket.trial_id, REASON, reason)
         self._storage.set_trial_user_attr(ticket.trial_id, ERROR, error)
-        self._end(ticket, TrialState.FAIL, None, "failed", reason, error)
+        if not self._end(ticket, TrialState.FAIL, None, "failed", reason, error):
+            return
         line = error.strip().splitlines()[-1] if error.strip() else reason
         self.events.append(f"trial {ticket.number}: {line}; marked FAIL ({reason})")
 
     def lost(self, ticket: Ticket, reason: str) -> None:
         """The living attempt is over through no fault of the trial: tried again within limits."""
+        if self._was_told(ticket):
+            return
         limit = self._plan.spec.max_retries
         if ticket.n_charged >= limit:
             text = f"lost {limit + 1} times, at last: {reason}; max_retries is {limit}"
@@ -140,17 +153,40 @@ class Judge:
         self._budget.n_trials += 1
         for epoch, values in sorted(ticket.values.items()):
             self._pruner.observe(trial.number, epoch, values)
-        if trial.state == TrialState.COMPLETE:
-            self._note_complete(ticket, tuple(trial.values))
-        elif trial.state.is_finished():
-            self._count("pruned" if trial.state == TrialState.PRUNED else "failed", None)
         if trial.state.is_finished():
-            self._pruner.finish(trial.number, trial.state.name)
+            self._note_end(ticket, trial)
 
     def best_until(self, ticket: Ticket, epoch: int) -> tuple[float, ...] | None:
         """The values of the best epoch up to `epoch`, or None before the first."""
         known = [values for e, values in ticket.values.items() if e <= epoch]
         return min(known, key=self._costs) if known else None
+
+    def _was_told(self, ticket: Ticket) -> bool:
+        """Whether another process has ended the trial: its word counts, and the attempt is over."""
+        trial = self._storage.get_trial(ticket.trial_id)
+        if not trial.state.is_finished():
+            return False
+        if ticket.token is not None:
+            self._records.end_attempts([(ticket.token, "interrupted", TOLD, None)])
+        self._book.close(ticket)
+        self._obsolete += [ticket.checkpoint] if ticket.checkpoint else []
+        self._note_end(ticket, trial)
+        self.events.append(f"trial {ticket.number}: {TOLD} ({trial.state.name})")
+        return True
+
+    def _note_end(self, ticket: Ticket, trial: FrozenTrial) -> None:
+        """Learns a trial that others ended; a value told by hand that is none does not count."""
+        values = tuple(trial.values or ())
+        self.lengths.ended(max(ticket.values, default=0))
+        if trial.state == TrialState.COMPLETE:
+            is_sound = len(values) == len(self._signs) and all(map(math.isfinite, values))
+            if is_sound:
+                self._note_complete(ticket, values)
+            else:
+                self._count("complete", None)
+        else:
+            self._count("pruned" if trial.state == TrialState.PRUNED else "failed", None)
+        self._pruner.finish(trial.number, trial.state.name)
 
     def _return(self, tokens: Sequence[int]) -> None:
         """Trials that a lane has no memory for wait for another attempt; none is charged."""
@@ -160,6 +196,8 @@ class Judge:
                 self._book.give_up(ticket, charged=False)
                 self._records.end_attempts([(token, "interrupted", CROWDED, None)])
                 self._note(ticket, token, "retried", None, CROWDED)
+                if not self._plan.is_replayable:
+                    self.forget_values(ticket)
 
     def _record(self, report: Report) -> Verdict | None:
         """Stores and observes a report; a verdict if the row cannot go on with it."""
@@ -187,7 +225,7 @@ class Judge:
         """What becomes of a row after a report that was recorded."""
         ticket = self._book.find(report.token)
         assert ticket is not None
-        if report.epoch >= self._plan.epochs:
+        if report.is_final or report.epoch >= self._plan.epochs:
             return self._complete(ticket, self._value(ticket))
         hopeless = next((found.kind for found in report.findings if found.is_hopeless), None)
         if hopeless is not None and self._plan.spec.stop_hopeless:
@@ -242,9 +280,8 @@ class Judge:
     def _complete(self, ticket: Ticket, values: tuple[float, ...]) -> Verdict:
         assert ticket.token is not None
         token = ticket.token
-        is_kept = self._note_complete(ticket, values)
-        self._end(ticket, TrialState.COMPLETE, values, "complete", None, None)
-        if not is_kept:
+        is_ended = self._end(ticket, TrialState.COMPLETE, values, "complete", None, None)
+        if not is_ended or not self._note_complete(ticket, values):
             return Verdict(ticket.trial_id, token, "stop")
         return Verdict(ticket.trial_id, token, "keep", str(self._plan.weights(ticket.number)))
 
@@ -268,8 +305,13 @@ class Judge:
         outcome: str,
         reason: str | None,
         error: str | None,
-    ) -> None:
-        tell(self._study, self._storage, ticket.trial_id, state, values)
+    ) -> bool:
+        """The trial is told; False if another process just did so, which the next turn sees."""
+        try:
+            tell(self._study, self._storage, ticket.trial_id, state, values)
+        except UpdateFinishedTrialError:
+            return False
+        self.lengths.ended(max(ticket.values, default=0))
         self._pruner.finish(ticket.number, state.name)
         if ticket.token is not None:
             self._records.end_attempts([(ticket.token, outcome, reason, error)])
@@ -277,6 +319,7 @@ class Judge:
         self._obsolete += [ticket.checkpoint] if ticket.checkpoint else []
         if outcome != "complete":
             self._count(outcome, None)
+        return True
 
     def _note(
         self,

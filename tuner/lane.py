@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from tuner.hosting import Keeping, Rows
+from tuner.memory import host_bytes
 from tuner.messages import Answer, LaneInfo, Report, Saved, Turn, Welcome
 
 if TYPE_CHECKING:
@@ -59,8 +60,10 @@ class Lane:
         *,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
+        memory: Callable[[], int] = host_bytes,
     ) -> None:
         self.info = info
+        self._memory = memory
         self._rows = Rows(trainer, keeping, info.n_slots)
         self._connection = connection
         self._checkpoint_every_s = keeping.every_s
@@ -136,6 +139,7 @@ class Lane:
             seconds=times[0],
             waited_s=times[1],
             leaving=leaving,
+            memory_bytes=self._memory(),
         )
 
     def _apply(self, answer: Answer) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from tuner.memory import gpu_bytes, host_bytes
 from tuner.messages import LaneInfo, Slots
 
 if TYPE_CHECKING:
@@ -70,7 +71,8 @@ class LaneJob:
         info = self._info(lane, name, self._slots(device))
         trainer = self._trainer(self.data, device)
         ask_for(trainer, self.objectives)
-        return Lane(info, trainer, connection, self.keeping)
+        memory = gpu_bytes if device == "cuda" else host_bytes
+        return Lane(info, trainer, connection, self.keeping, memory=memory)
 
     def _trainer(self, data: Dataset | None, device: str) -> Trainer:
         assert self.trainer is not None

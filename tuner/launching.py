@@ -13,9 +13,10 @@ from optuna.exceptions import DuplicatedStudyError
 from optuna.study import StudyDirection
 
 from tuner import running
+from tuner.deletion import deletion_noticed
 from tuner.environment import environment
 from tuner.errors import StudyExistsError, StudyNotFoundError, UnwritableError
-from tuner.plan import weights_file
+from tuner.plan import check_own_folders, weights_file
 from tuner.retraining import trained_state
 from tuner.sample_taking import take_samples
 from tuner.spec import difference
@@ -70,7 +71,7 @@ def begin(
 
     Raises:
         StudyExistsError: The name is taken by another study, or somebody runs it now.
-        StorageError: The database cannot be used.
+        StorageError: The database cannot be used, or somebody deleted the study meanwhile.
         TunerError: A checkpoint or weights cannot be written.
     """
     spec = resolved.spec
@@ -81,24 +82,20 @@ def begin(
         storage.records.clear_stop(begun.study_id)
         plain = spec.to_plain() | {"study": begun.name}
         storage.records.put_spec(begun.study_id, plain, environment(resolved.fingerprint))
+        folder = study_folder(spec.storage, spec.artifacts, begun.study_id)
+        check_own_folders(folder)
         work = running.Work(
             storage=storage,
-            url=spec.storage,
+            url=_absolute(spec.storage),
             study=begun.name,
             study_id=begun.study_id,
             resolved=resolved,
-            folder=study_folder(spec.storage, spec.artifacts, begun.study_id),
+            folder=folder,
             owner=owner,
             on_progress=on_progress,
         )
-        if warmup is None:
-            interrupted = running.run_inline(work)
-        else:
-            interrupted = running.run_on_ray(work, warmup)
-        if interrupted is None:
-            _test_best(work)
-            store = artifacts_folder(spec.storage, spec.artifacts)
-            take_samples(storage, begun.study_id, resolved, store)
+        with deletion_noticed(storage, begun.study_id, begun.name, owner):
+            interrupted = _run(work, warmup)
     except OSError as error:
         if error.filename is None:
             raise
@@ -107,6 +104,16 @@ def begin(
         _running.discard(owner.token)
         storage.records.release(begun.study_id, owner)
     return replace(begun, interrupted=interrupted)
+
+
+def _run(work: running.Work, warmup: Warmup | None) -> str | None:
+    """The name of the signal that interrupted the study, or None: test figures are there then."""
+    interrupted = running.run_inline(work) if warmup is None else running.run_on_ray(work, warmup)
+    if interrupted is None:
+        _test_best(work)
+        store = artifacts_folder(work.url, work.resolved.spec.artifacts)
+        take_samples(work.storage, work.study_id, work.resolved, store)
+    return interrupted
 
 
 def _claim(storage: Storage, begun: Begun, lease_s: float) -> Owner:
@@ -198,6 +205,16 @@ def artifacts_folder(url: str, artifacts: str | None) -> Path:
     if database is not None:
         return database.with_name(f"{database.stem}-artifacts")
     return Path("tuner-artifacts").absolute()
+
+
+def _absolute(url: str) -> str:
+    """The URL for a process with another working folder, as the ledger's is on a cluster."""
+    file = _database_file(url)
+    if file is None:
+        return url
+    head, _, rest = url.partition("///")
+    query = rest.partition("?")[2]
+    return f"{head}///{file}" + (f"?{query}" if query else "")
 
 
 def _database_file(url: str) -> Path | None:

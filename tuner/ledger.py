@@ -159,6 +159,7 @@ class Ledger:
             return Answer(state="done")
         began = lane.seen = lane.exchanged = self._clock()
         lane.epochs += len(turn.reports)
+        lane.memory_bytes = turn.memory_bytes
         self._resize(lane, turn.n_slots)
         with self._storage.unit(f"{turn.session}:{turn.index}"):
             self._records.add_activity(self._activity.take())
@@ -173,7 +174,7 @@ class Ledger:
         spent = Spent(decided - began, sampled - decided, now - sampled, len(trials))
         self._activity.note(turn, spent, now)
         self._excuse(now - began)
-        self._ending = self._ending or self._budget.exceeded(now)
+        self._end_with_budget(now)
         state = "done" if turn.leaving else self._state(turn.lane)
         lane.index, lane.answer = turn.index, Answer(verdicts, trials, state)
         return lane.answer
@@ -203,13 +204,14 @@ class Ledger:
             if now - entry.seen > self._plan.spec.lease_s and self._book.of_lane(number):
                 with self._storage.unit():
                     self._lose(number, "lease ran out")
-        self._ending = self._ending or self._budget.exceeded(now)
+        self._end_with_budget(now)
         return snapshot(
             self._plan,
             self._judge,
             self._book,
             self._lanes.values(),
             elapsed_s=now - self._began,
+            left_s=self._budget.left_s(now),
             n_before=self._n_before,
             is_stopping=self._is_stopping,
         )
@@ -332,7 +334,14 @@ class Ledger:
 
     @property
     def _is_stopping(self) -> bool:
-        return self._stopped is not None or self._ending is not None
+        return self._stopped is not None
+
+    def _end_with_budget(self, now: float) -> None:
+        """Once the budget is used up, lanes have as long as after a stop."""
+        if self._ending is None:
+            self._ending = self._budget.exceeded(now)
+        if self._ending is not None and self._stopped is None:
+            self._stopped = now
 
     def _state(self, lane: int) -> AnswerState:
         if self._is_stopping:

@@ -53,13 +53,18 @@ class Assignment:
 
 @dataclass(frozen=True)
 class Report:
-    """What one attempt measured at one epoch (or step of a function), and what showed there."""
+    """What one attempt measured at one epoch (or step of a function), and what showed there.
+
+    Attributes:
+        is_final: The row trains no more, though it may have epochs left; its slot is free.
+    """
 
     trial_id: int
     token: int
     epoch: int
     metrics: Mapping[str, float]
     findings: tuple[Finding, ...] = ()
+    is_final: bool = False
 
 
 @dataclass(frozen=True)
@@ -158,6 +163,7 @@ class Turn:
         seconds: How long this turn trained.
         waited_s: How long the lane then had nothing to do but to wait for an answer.
         leaving: The lane hands its trials back and ends (its checkpoints are in `saved`).
+        memory_bytes: That its process holds, on its device.
     """
 
     lane: int
@@ -175,6 +181,7 @@ class Turn:
     seconds: float = 0.0
     waited_s: float = 0.0
     leaving: bool = False
+    memory_bytes: int = 0
 
 
 @dataclass(frozen=True)
@@ -217,13 +224,19 @@ class Welcome:
 
 @dataclass(frozen=True)
 class LaneStatus:
-    """One lane as the live view shows it."""
+    """One lane as the live view shows it.
+
+    Attributes:
+        rows_per_s: Rows times epochs a second, within the last half minute.
+        memory_bytes: That its process holds on its device; 0 before it is known.
+    """
 
     lane: int
     device: str
     n_rows: int
     n_slots: int
     rows_per_s: float
+    memory_bytes: int = 0
 
 
 @dataclass(frozen=True)
@@ -234,8 +247,9 @@ class Snapshot:
         state: `running` or `stopping`.
         budget: Trials in all that the study may use.
         best_params: Of the best trial; empty before there is one.
-        eta_s: Seconds left at the present pace, or None while unknown.
+        eta_s: Seconds left at the present pace, or to the time limit; None while unknown.
         events: Lines that appeared since the last snapshot (failures, retries, warnings).
+        ledger_share: Of the time since lanes began to join, what the ledger of a Ray worked.
     """
 
     study: str
@@ -253,3 +267,4 @@ class Snapshot:
     eta_s: float | None
     lanes: tuple[LaneStatus, ...] = ()
     events: tuple[str, ...] = ()
+    ledger_share: float = 0.0

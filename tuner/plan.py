@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tuner.errors import InputError
+
 if TYPE_CHECKING:
     from search_spaces import Space
     from trials.contract import Objective
@@ -65,6 +67,23 @@ class Plan:
     def weights(self, number: int) -> Path:
         """File of the weights of trial `number`, if they are kept."""
         return weights_file(self.folder, number)
+
+
+def check_own_folders(folder: Path) -> None:
+    """Makes sure that a study's folder and those in it are no links: files are removed there.
+
+    Args:
+        folder: Of the study; it need not be there yet.
+
+    Raises:
+        InputError: One of them leads elsewhere.
+    """
+    for path in (folder, folder / "checkpoints", folder / "weights"):
+        if path.is_symlink():
+            raise InputError(
+                f"{path}: must be a folder of its own, got a link to {str(path.readlink())!r}"
+                "; remove it, or name another place with --artifacts"
+            )
 
 
 def weights_file(folder: Path, number: int) -> Path:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from trials.contract import Row
 from trials.data import Dataset, Part
-from tuner.hosting import TRAINING_ERRORS, is_out_of_memory
+from trials.errors import TRAINING_ERRORS, is_out_of_memory
 from tuner.messages import Slots
 
 if TYPE_CHECKING:

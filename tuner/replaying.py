@@ -12,6 +12,7 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from trials.contract import ask_for
+from trials.errors import TRAINING_ERRORS
 from trials.function import call, with_params
 from tuner.environment import environment
 from tuner.errors import InputError
@@ -27,9 +28,6 @@ if TYPE_CHECKING:
 
 ROUNDING = 1e-5
 """Relative difference up to which figures are the same but for the order of float32 sums."""
-
-TRAINING_ERRORS = (RuntimeError, MemoryError, ArithmeticError, ValueError, LookupError)
-"""What a step of a trial that failed may raise again."""
 
 Verdict = Literal["identical", "rounding", "different"]
 

@@ -47,6 +47,8 @@ def trained_state(resolved: Resolved, trial: FrozenTrial) -> RowState:
             cost = costs(values, directions)
             if best is None or resolved.spec.value != "best" or cost < best:
                 best, state = cost, cohort.save(row.key)
+            if progress.is_final:
+                break
     assert state is not None
     return state
 

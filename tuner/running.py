@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from trials import TRAINERS
 from trials.function import TrialObjective, with_params
 from tuner.lane import Keeping, Ready
 from tuner.lane_job import LaneJob
@@ -25,7 +24,6 @@ from tuner.warmup import Warmup, n_local_cpus
 if TYPE_CHECKING:
     from tuner.cluster.service import Room
     from tuner.resolve import Resolved
-    from tuner.spec import Spec
     from tuner.storage import Owner, Storage
 
 OnProgress = Callable[[Snapshot], None]
@@ -76,23 +74,6 @@ def run_inline(work: Work) -> str | None:
     return interruptions.received
 
 
-def warm_up(spec: Spec) -> Warmup:
-    """The Ray that `spec` asks for, to be entered."""
-    n_cpus = None
-    if spec.lanes != "auto":
-        n_cpus = max(n_local_cpus(), math.ceil(spec.lanes * spec.cpus_per_lane))
-    return Warmup(spec.ray_address, n_cpus, _lane_modules(spec))
-
-
-def _lane_modules(spec: Spec) -> tuple[str, ...]:
-    """What a lane will import, as far as a spec tells: a function or a class of the caller's may
-    need anything.
-    """
-    if spec.trainer not in TRAINERS:
-        return ("tuner.cluster.lanes",)
-    return ("tuner.cluster.lanes", "tuner.lane", TRAINERS[spec.trainer].partition(":")[0])
-
-
 def run_on_ray(work: Work, warmup: Warmup) -> str | None:
     """Lanes on Ray; returns the name of the signal that interrupted them, or None."""
     room = warmup.room()
@@ -103,7 +84,7 @@ def run_on_ray(work: Work, warmup: Warmup) -> str | None:
     from tuner.cluster.run import run
 
     job = _job(plan, work.resolved, slots)
-    return run(work.url, plan, job, work.owner, work.on_progress)
+    return run(warmup.host(), work.url, plan, job, work.owner, work.on_progress)
 
 
 def _show(work: Work, snapshot: Snapshot) -> None:
@@ -203,7 +184,8 @@ def _slots(work: Work, n_lanes: int) -> _Slots:
         return _Slots(spec.slots)
     if chosen := _chosen(work, "n_slots"):
         return _Slots(chosen)
-    share = spec.trials // n_lanes
+    n_sure = 1 if spec.lanes == "auto" else n_lanes
+    share = spec.trials // n_sure
     most = max(1, min(FEWEST, share // 4), min(MAX_AUTO_SLOTS, share // 8))
     return _Slots(most, is_open=most >= 2 * FEWEST)
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from tuner.messages import LaneStatus, Snapshot
+from tuner.pace import seconds_left
 
 if TYPE_CHECKING:
     from tuner.book import Book, LaneEntry
@@ -20,6 +21,7 @@ def snapshot(
     lanes: Iterable[LaneEntry],
     *,
     elapsed_s: float,
+    left_s: float | None,
     n_before: int,
     is_stopping: bool,
 ) -> Snapshot:
@@ -31,13 +33,24 @@ def snapshot(
         book: Knows what is unfinished.
         lanes: All that joined.
         elapsed_s: Since the ledger began.
+        left_s: Until the study's time limit, or None.
         n_before: Trials that had ended then.
         is_stopping: No new trial will start.
     """
     counts, best = judge.counts, judge.best
     n_done = sum(counts.values())
     rate = (n_done - n_before) / elapsed_s if elapsed_s > 0 else 0.0
-    left = plan.spec.trials - n_done
+    entries = list(lanes)
+    for lane in entries:
+        lane.speed.note(lane.epochs, elapsed_s)
+    ages = [max(ticket.values, default=0) for ticket in (*book.live, *book.queued())]
+    n_left = plan.spec.trials - n_done
+    trained_s = seconds_left(
+        epochs_left=judge.lengths.expected(ages, max(0, n_left - len(book))),
+        epochs_per_s=sum(lane.speed.per_s for lane in entries),
+        n_left=n_left,
+        trials_per_s=rate,
+    )
     events, judge.events[:] = tuple(judge.events), []
     return Snapshot(
         study=plan.study,
@@ -52,17 +65,19 @@ def snapshot(
         best_params=best[2] if best else {},
         elapsed_s=elapsed_s,
         trials_per_s=rate,
-        eta_s=left / rate if rate > 0 else None,
-        lanes=tuple(_status(lane, book, elapsed_s) for lane in lanes),
+        eta_s=min((s for s in (trained_s, left_s) if s is not None), default=None),
+        lanes=tuple(_status(lane, book) for lane in entries),
         events=events,
     )
 
 
-def _status(lane: LaneEntry, book: Book, elapsed_s: float) -> LaneStatus:
+def _status(lane: LaneEntry, book: Book) -> LaneStatus:
     return LaneStatus(
         lane=lane.info.lane,
         device=lane.info.device,
-        n_rows=len(book.of_lane(lane.info.lane)),
+        # A row at its last epoch has given up its slot already.
+        n_rows=min(len(book.of_lane(lane.info.lane)), lane.info.n_slots),
         n_slots=lane.info.n_slots,
-        rows_per_s=lane.epochs / max(elapsed_s, 1e-9),
+        rows_per_s=lane.speed.per_s,
+        memory_bytes=lane.memory_bytes,
     )

@@ -6,6 +6,7 @@ Importing this module imports neither torch nor Optuna, so that `tuner --help` s
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
@@ -56,7 +57,7 @@ CHANGEABLE = frozenset(
         *("study", "storage", "artifacts", "trials", "time_limit_s", "target_value"),
         *("patience_trials", "lanes", "slots", "gpus_per_lane", "cpus_per_lane", "ray_address"),
         *("max_retries", "trial_timeout_s", "checkpoint_every_s", "lease_s", "stop_hopeless"),
-        "samples",
+        *("samples", "tensorboard", "mlflow"),
     }
 )
 """Keys that two launches of one study may give differently."""
@@ -64,7 +65,7 @@ CHANGEABLE = frozenset(
 _TEXT_KEYS = frozenset(
     {
         *("study", "trainer", "objective", "data", "target", "task", "value"),
-        *("ray_address", "artifacts", "storage"),
+        *("ray_address", "artifacts", "tensorboard", "mlflow", "storage"),
     }
 )
 _IMPORT_REFUSED = (
@@ -190,6 +191,8 @@ class Spec(_Part):
     lease_s: Seconds = 30.0
     samples: Annotated[bool, BeforeValidator(flag)] = True
     artifacts: OptionalText = None
+    tensorboard: OptionalText = None
+    mlflow: OptionalText = None
     storage: Annotated[str, BeforeValidator(text())] = DEFAULT_STORAGE
 
     @property
@@ -207,8 +210,11 @@ class Spec(_Part):
         """What JSON can hold, and `spec_from_mapping` turns back into this spec.
 
         The storage is left out: its URL may hold a password, and a study is stored where it is.
+        So is the user, with a password, of an MLflow server.
         """
-        return self.model_dump(mode="json", exclude={"storage"})
+        plain = self.model_dump(mode="json", exclude={"storage"})
+        plain["mlflow"] = self.mlflow and re.sub(r"(?<=://)[^/?#]*@", "", self.mlflow)
+        return plain
 
 
 def spec_from_mapping(mapping: Mapping[str, Any]) -> Spec:

@@ -20,9 +20,11 @@ from tuner.occupancy import stack_facts
 from tuner.own_code import code_of, given_again
 from tuner.report import Plots, summary, write_report
 from tuner.resolve import resolve
-from tuner.running import OnProgress, warm_up
+from tuner.running import OnProgress
 from tuner.spec import DEFAULT_STORAGE, Spec, spec_from_mapping
-from tuner.study_record import lane_table, study_record
+from tuner.study_record import failure_lines, lane_table, study_record
+from tuner.trackers import tracked
+from tuner.warmup import Warmup, warm_up
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -137,8 +139,7 @@ class Study:
     @property
     def test(self) -> Mapping[str, float]:
         """Figures of the best trial on the test part; empty while there are none."""
-        figures: Mapping[str, float] = self._attributes().get(launching.TEST, {}).get("figures", {})
-        return figures
+        return dict(self._attributes().get(launching.TEST, {}).get("figures", {}))
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -193,12 +194,7 @@ class Study:
 
     def failures(self) -> list[tuple[int, str, str]]:
         """Number, reason and last line of the error of every failed trial."""
-        found = []
-        for trial in self.record().trials:
-            if trial.state == "FAIL":
-                lines = (trial.error or "").strip().splitlines() or [""]
-                found.append((trial.number, trial.reason or "error", lines[-1]))
-        return found
+        return failure_lines(self.record())
 
     def lanes(self) -> list[dict[str, Any]]:
         """What each lane did: where it ran, how its attempts ended, how full it was and why not.
@@ -305,8 +301,7 @@ class Study:
     def _resolved(self, objective: str | Callable[..., Any] | None) -> Resolved:
         if not self.is_ours:
             raise InputError(f"study {self.name!r}: was not made by tuner")
-        given = given_again(self.name, self.spec, objective or self._objective)
-        return resolve(self.spec, given)
+        return resolve(self.spec, given_again(self.name, self.spec, objective or self._objective))
 
     def _owner(self) -> Owner | None:
         return launching.living_owner(self._storage, self._study_id)
@@ -320,11 +315,14 @@ def launch_spec(
     *,
     objective: Callable[..., Any] | None = None,
     space: Space | None = None,
+    warmup: Warmup | None = None,
     inline: bool = False,
     force: bool = False,
     on_progress: OnProgress | None = None,
 ) -> Study:
     """The study that `spec` asks for, run until its budget is used or it is interrupted.
+
+    Ray is the one of `warmup`, if that is given, or the call's own, unless it is `inline`.
 
     Raises:
         InputError: Every mistake of the spec; nothing is written.
@@ -332,9 +330,11 @@ def launch_spec(
         StorageError: The database cannot be used.
     """
     with ExitStack() as stack:
-        warmup = None if inline else stack.enter_context(warm_up(spec))
+        watch = stack.enter_context(tracked(spec, on_progress))
+        if warmup is None and not inline:
+            warmup = stack.enter_context(warm_up(spec))
         resolved = resolve(spec, objective, space)
-        begun = launching.begin(resolved, warmup=warmup, force=force, on_progress=on_progress)
+        begun = launching.begin(resolved, warmup=warmup, force=force, on_progress=watch)
     return Study(begun.storage, spec.storage, begun.name, begun.interrupted, objective)
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tuner.commands import Commands
-    from tuner.storage import Attempt, Storage
+    from tuner.storage import Attempt, Metric, Storage
     from tuner.stretch import Stretch
 
 _STATES: dict[TrialState, State] = {
@@ -54,12 +54,11 @@ def study_record(
     spec, environment = storage.records.get_spec(study_id) or ({}, {})
     trials = storage.get_all_trials(study_id, deepcopy=False)
     directions = storage.get_study_directions(study_id)
-    names = storage.get_study_system_attrs(study_id).get(METRIC_NAMES)
-    names = names or [f"value {i}" if i else "value" for i in range(len(directions))]
+    names = objective_names(storage, study_id)
     attempts: dict[int, list[Attempt]] = defaultdict(list)
     for attempt in storage.records.attempts(study_id):
         attempts[attempt.trial_id].append(attempt)
-    metrics = _metrics(storage, study_id)
+    metrics = by_step(storage.records.metrics(study_id))
     signs = [1 if direction.name == "MINIMIZE" else -1 for direction in directions]
     front = _front(trials, signs)
     best = front[0] if len(signs) == 1 and front else None
@@ -71,7 +70,8 @@ def study_record(
             for name, direction in zip(names, directions, strict=True)
         ),
         trials=tuple(
-            _trial(trial, attempts[trial._trial_id], metrics[trial._trial_id]) for trial in trials
+            trial_record(trial, attempts[trial._trial_id], metrics[trial._trial_id])
+            for trial in trials
         ),
         distributions=_distributions(trials),
         budget=spec.get("trials"),
@@ -90,6 +90,23 @@ def study_record(
     )
 
 
+def objective_names(storage: Storage, study_id: int) -> list[str]:
+    """Names of the study's objectives, made up where it was made by plain Optuna."""
+    names: list[str] | None = storage.get_study_system_attrs(study_id).get(METRIC_NAMES)
+    n = len(storage.get_study_directions(study_id))
+    return names or [f"value {i}" if i else "value" for i in range(n)]
+
+
+def failure_lines(study: StudyRecord) -> list[tuple[int, str, str]]:
+    """Number, reason and last line of the error of every failed trial."""
+    found = []
+    for trial in study.trials:
+        if trial.state == "FAIL":
+            lines = (trial.error or "").strip().splitlines() or [""]
+            found.append((trial.number, trial.reason or "error", lines[-1]))
+    return found
+
+
 def lane_table(attempts: Iterable[Attempt], stretches: Iterable[Stretch]) -> list[dict[str, Any]]:
     """For each lane where it ran, how many attempts ended how, and its `lane_facts`."""
     lanes: dict[int, dict[str, Any]] = {}
@@ -103,9 +120,16 @@ def lane_table(attempts: Iterable[Attempt], stretches: Iterable[Stretch]) -> lis
     return [lanes[lane] | facts.get(lane, {}) for lane in sorted(lanes)]
 
 
-def _trial(
+def trial_record(
     trial: FrozenTrial, attempts: Sequence[Attempt], metrics: Mapping[str, Mapping[int, float]]
 ) -> TrialRecord:
+    """A trial with all that our tables say of it.
+
+    Args:
+        trial: As Optuna has it.
+        attempts: At the trial, in order.
+        metrics: Name -> step -> value of what was measured in it.
+    """
     last = attempts[-1] if attempts else None
     reason = trial.user_attrs.get(REASON)
     if reason is None and last is not None and trial.state.name == "PRUNED":
@@ -129,10 +153,10 @@ def _trial(
     )
 
 
-def _metrics(storage: Storage, study_id: int) -> dict[int, dict[str, dict[int, float]]]:
-    """Name -> step -> value of every trial; a later attempt's values replace an earlier one's."""
+def by_step(metrics: Iterable[Metric]) -> dict[int, dict[str, dict[int, float]]]:
+    """Name -> step -> value by trial; a later attempt's values replace an earlier one's."""
     found: dict[int, dict[str, dict[int, float]]] = defaultdict(lambda: defaultdict(dict))
-    for metric in storage.records.metrics(study_id):
+    for metric in metrics:
         found[metric.trial_id][metric.name][metric.step] = metric.value
     return found
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,28 +14,31 @@ from tuner.errors import InputError
 if TYPE_CHECKING:
     from tuner.report.data import StudyRecord
 
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", *"\uff1d\uff0b\uff0d\uff20")
+_FIRST = ("number", "state")
+_LAST = ("started", "ended", "attempts", "lane", "reason")
 
 
 def frame(study: StudyRecord) -> pd.DataFrame:
     """One row a trial: number, state, a column for each objective and parameter, times, reason.
 
     Parameters are under `params_<name>`, as in Optuna's own table, since one may be called as an
-    objective is.
+    objective is; an objective that is called as another column is under `values_<name>`.
     """
-    names = [name for name, _, _ in study.objectives]
+    names = [_apart(name) for name, _, _ in study.objectives]
     parameters = sorted({name for trial in study.trials for name in trial.params})
     rows = []
     for trial in sorted(study.trials, key=lambda trial: trial.number):
-        values = trial.values or (None,) * len(names)
+        values = [*(trial.values or ()), *(None for _ in names)][: len(names)]
         rows.append(
             [trial.number, trial.state, *values]
             + [trial.params.get(name) for name in parameters]
             + [trial.started, trial.ended, trial.n_attempts, trial.lane, trial.reason]
         )
-    columns = ["number", "state", *names, *(f"params_{name}" for name in parameters)]
-    columns += ["started", "ended", "attempts", "lane", "reason"]
-    return pd.DataFrame(rows, columns=columns)
+    columns = [*_FIRST, *names, *(f"params_{name}" for name in parameters), *_LAST]
+    # pandas keeps text as UTF-8, so it refuses what that lacks.
+    cells = [[_encodable(cell) for cell in row] for row in rows]
+    return pd.DataFrame(cells, columns=[_encodable(name) for name in columns])
 
 
 def write_frame(table: pd.DataFrame, path: Path) -> None:
@@ -50,7 +54,9 @@ def write_frame(table: pd.DataFrame, path: Path) -> None:
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
         if ending == ".csv":
-            table.rename(columns=_inert).map(_inert).to_csv(partial, index=False)
+            # All text is quoted: pandas would leave a lone carriage return bare.
+            table = table.rename(columns=_inert).map(_inert)
+            table.to_csv(partial, index=False, quoting=csv.QUOTE_NONNUMERIC)
         elif ending == ".parquet":
             _typed(table).to_parquet(partial, index=False)
         elif ending == ".json":
@@ -62,15 +68,31 @@ def write_frame(table: pd.DataFrame, path: Path) -> None:
         partial.unlink(missing_ok=True)
 
 
+def _apart(name: str) -> str:
+    return f"values_{name}" if name in (*_FIRST, *_LAST) else name
+
+
+def _encodable(cell: object) -> object:
+    """Text without what UTF-8 lacks, half a surrogate pair; anything else as it is."""
+    return cell.encode("utf-8", "replace").decode("utf-8") if isinstance(cell, str) else cell
+
+
 def _inert(cell: object) -> object:
     return f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA_STARTS) else cell
 
 
 def _typed(table: pd.DataFrame) -> pd.DataFrame:
-    """Columns of mixed kinds (choices such as 1 and "auto") as text, since Parquet has no mix."""
-    mixed = [
+    """Columns as text that Parquet has no type for: mixed kinds (choices such as 1 and "auto"), and
+    whole numbers beyond 64 bits.
+    """
+    untyped = [
         name
         for name in table.columns
-        if table[name].dtype == object and len({type(cell) for cell in table[name].dropna()}) > 1
+        if table[name].dtype == object and not _has_type(list(table[name].dropna()))
     ]
-    return table.astype(dict.fromkeys(mixed, str)) if mixed else table
+    return table.astype(dict.fromkeys(untyped, str)) if untyped else table
+
+
+def _has_type(cells: list[object]) -> bool:
+    is_large = any(isinstance(cell, int) and not -(2**63) <= cell < 2**63 for cell in cells)
+    return len({type(cell) for cell in cells}) <= 1 and not is_large

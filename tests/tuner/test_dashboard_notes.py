@@ -12,7 +12,7 @@ from optuna_dashboard._custom_plot_data import get_plotly_graph_objects
 from optuna_dashboard._note import get_note_from_system_attrs
 
 import tuner
-from tuner.dashboard_notes import STATE, study_note, tell_all, trial_notes
+from tuner.dashboard_notes import STATE, study_note, tell_all, telling, trial_notes
 from tuner.report.data import Finding, StudyRecord, TrialRecord
 from tuner.storage import open_storage
 
@@ -61,6 +61,23 @@ def test_a_study_is_told_once(url: str) -> None:
     assert set(figures) == {"tuner-importance", "tuner-contours", "tuner-space"}
     assert all(json.loads(figure)["data"] for figure in figures.values())
     assert [(t.number, t.state, t.values, t.params) for t in theirs.trials] == before
+
+
+def test_studies_are_told_while_the_dashboard_serves(
+    url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nobody waits for the notes; a study that is deleted meanwhile is passed over."""
+    launch(url, 5)
+    optuna.create_study(study_name="gone", storage=url)
+    storage = open_storage(url)
+    listed = storage.get_all_studies()
+    storage.delete_study(storage.get_study_id_from_name("gone"))
+    monkeypatch.setattr(storage, "get_all_studies", lambda: listed[::-1])
+    with telling(storage, url) as is_first_done:
+        assert is_first_done.wait(60)
+    storage.close()
+    assert "5 trials: " in get_note(optuna.load_study(study_name="told", storage=url))
+    assert "'gone' gets no note now" in caplog.text
 
 
 def test_what_a_person_wrote_stays(url: str) -> None:

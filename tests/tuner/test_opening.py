@@ -14,15 +14,16 @@ LANE = LaneStatus(0, "cpu", 4, 4, 1.0)
 START = Snapshot("s", "running", 100, 0, 0, 0, 4, None, (), {}, 0.0, 0.0, None)
 
 
-def opening_after(seconds: float, n_done: int) -> Opening:
+def opening_after(seconds: float, n_done: int, ledger_share: float = 0.1) -> Opening:
     """What is open when the first lane ended so many trials of 100 in that time."""
     clock = Clock()
-    opening = Opening(3, must_wait=True, clock=clock)
+    opening = Opening(3, n_cpus=4, must_wait=True, clock=clock)
     opening.consider(START)
     clock.now = 7.0
     opening.consider(replace(START, lanes=(LANE,)))
     clock.now += seconds
-    opening.consider(replace(START, lanes=(LANE,), n_complete=n_done))
+    now = replace(START, lanes=(LANE,), n_complete=n_done, ledger_share=ledger_share)
+    opening.consider(now)
     return opening
 
 
@@ -37,6 +38,22 @@ def test_the_others_open_when_there_is_long_to_go() -> None:
     assert opening_after(1.0, 0).n_open == 3
 
 
+def test_lanes_that_would_only_wait_for_the_ledger_stay_away() -> None:
+    """However long there is to go, nothing is faster than the ledger."""
+    assert opening_after(1.0, 1, ledger_share=0.5).n_open == 3
+    assert opening_after(1.0, 1, ledger_share=0.97).n_open == 1
+
+
+def test_lanes_without_a_processor_stay_away() -> None:
+    """One lane and a busy ledger have the two processors for themselves."""
+    clock = Clock()
+    opening = Opening(2, n_cpus=2, must_wait=True, clock=clock)
+    opening.consider(replace(START, lanes=(LANE,)))
+    clock.now += 1.0
+    opening.consider(replace(START, lanes=(LANE,), n_complete=5, ledger_share=0.8))
+    assert opening.n_open == 1
+
+
 def test_the_first_lane_is_watched_for_a_while() -> None:
     """Nothing is decided in the first moments."""
     assert opening_after(0.5, 0).n_open == 1
@@ -44,13 +61,13 @@ def test_the_first_lane_is_watched_for_a_while() -> None:
 
 def test_lanes_that_were_asked_for_open_at_once() -> None:
     """Ray Tune gets all of them, then the end."""
-    lanes = LaneByLane(Opening(2, must_wait=False))
+    lanes = LaneByLane(Opening(2, 2, must_wait=False))
     assert [lanes.suggest(name) for name in "abc"] == [{"lane": 0}, {"lane": 1}, Searcher.FINISHED]
 
 
 def test_tune_waits_for_a_lane_that_is_not_open() -> None:
     """None means: not now; when the first lane has ended, none is needed any more."""
-    lanes = LaneByLane(Opening(2, must_wait=True))
+    lanes = LaneByLane(Opening(2, 2, must_wait=True))
     assert [lanes.suggest(name) for name in "ab"] == [{"lane": 0}, None]
     lanes.on_trial_complete("a")
     assert lanes.suggest("c") == Searcher.FINISHED

@@ -11,7 +11,7 @@ from stubs import Clock, StubCohort, StubTrainer
 
 from trials.contract import Progress
 from trials.data import load
-from tuner.hosting import is_out_of_memory
+from trials.errors import is_out_of_memory
 from tuner.probe import Memory, few, measure
 
 DATA = load("digits", seed=0)

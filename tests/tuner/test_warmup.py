@@ -42,6 +42,7 @@ def test_a_start_that_is_interrupted_is_undone(
         return True
 
     monkeypatch.setattr(service, "start", start)
+    monkeypatch.setattr(service, "ledger_process", object)
     monkeypatch.setattr(service, "stop", lambda: calls.append("down"))
     with pytest.raises(KeyboardInterrupt), Warmup():
         calls.append("entered")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Sequence
 
 import click
@@ -81,6 +82,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except click.Abort:
         return INTERRUPTED
     return code if isinstance(code, int) else 0
+
+
+def run() -> int:
+    """`main` of a process that ends with it.
+
+    The objects of all that was imported are not looked at once more, which would take a second.
+    """
+    code = main()
+    gc.freeze()
+    return code
 
 
 def _one_line(error: click.ClickException) -> str:

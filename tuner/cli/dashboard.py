@@ -22,6 +22,12 @@ if TYPE_CHECKING:
 
 LOOPBACK = "127.0.0.1"
 _LOCAL_NAMES = frozenset({"127.0.0.1", "localhost"})
+_UPLOADED = "/artifacts/"
+_INERT = (
+    ("Content-Disposition", "attachment"),
+    ("X-Content-Type-Options", "nosniff"),
+    ("Content-Security-Policy", "sandbox; default-src 'none'"),
+)
 
 
 @click.command()
@@ -33,20 +39,18 @@ _LOCAL_NAMES = frozenset({"127.0.0.1", "localhost"})
     help="Port on 127.0.0.1 [a free one].",
 )
 @click.option("--artifacts", metavar="DIR", help=options.SPEC_OPTIONS["artifacts"][1])
-@click.option(
-    "--notes/--no-notes", "writes_notes", default=True, help="Write notes and figures first."
-)
+@click.option("--notes/--no-notes", "writes_notes", default=True, help="Write notes and figures.")
 @options.storage
 def dashboard(port: int, artifacts: str | None, writes_notes: bool, storage: str | None) -> int:
     """Serve the Optuna dashboard on this machine until Ctrl-C.
 
-    Studies that nobody runs get a note and figures first; what a person wrote stays.
+    Studies that nobody runs get a note and figures meanwhile; what a person wrote stays.
     """
     with _listening(port) as server:
         if writes_notes:
-            note("notes and figures of studies come first; --no-notes leaves them out")
+            note("studies get notes and figures meanwhile; --no-notes leaves them out")
         with service.dashboard(storage, artifacts, writes_notes=writes_notes) as application:
-            server.set_app(only_local(application))
+            server.set_app(only_local(as_attachments(application)))
             return _serve(server)
 
 
@@ -65,19 +69,41 @@ class QuietHandler(WSGIRequestHandler):
 
 
 def only_local(application: WSGIApplication) -> WSGIApplication:
-    """`application`, refusing requests for any other host.
+    """`application`, refusing requests for any other host, and from pages of any other.
 
-    A page elsewhere could otherwise point its own name at 127.0.0.1 and read or delete studies
-    through the visitor's browser.
+    A page elsewhere could otherwise read or delete studies through the visitor's browser: by
+    pointing its own name at 127.0.0.1, or by sending requests there.
     """
 
     def guarded(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        if environ.get("HTTP_HOST", "").split(":")[0] in _LOCAL_NAMES:
+        host = environ.get("HTTP_HOST", "")
+        origin = environ.get("HTTP_ORIGIN", f"http://{host}")
+        if host.split(":")[0] in _LOCAL_NAMES and origin == f"http://{host}":
             return application(environ, start_response)
         start_response("403 Forbidden", [("Content-Type", "text/plain")])
         return [b"This dashboard answers to 127.0.0.1 and localhost only.\n"]
 
     return guarded
+
+
+def as_attachments(application: WSGIApplication) -> WSGIApplication:
+    """`application`, whose uploaded files are saved by a browser and never opened as pages.
+
+    Whoever uploads a file says of what kind it is, and a page would act in the dashboard's name.
+    Pictures in the dashboard's own pages are shown all the same.
+    """
+
+    def wrapped(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        if not environ.get("PATH_INFO", "").startswith(_UPLOADED):
+            return application(environ, start_response)
+
+        def start(status: str, headers: list[tuple[str, str]], *rest: Any) -> Any:
+            kept = [pair for pair in headers if pair[0].lower() != "access-control-allow-origin"]
+            return start_response(status, [*kept, *_INERT], *rest)
+
+        return application(environ, start)
+
+    return wrapped
 
 
 @contextmanager

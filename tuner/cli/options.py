@@ -43,6 +43,8 @@ SPEC_OPTIONS: dict[str, tuple[str, str]] = {
     "lease_s": ("S", "Seconds of silence after which a lane counts as lost [30]."),
     "samples": ("BOOL", "Whether samples of a generative study's trials are kept [true]."),
     "artifacts": ("DIR", "Where weights and checkpoints are kept [beside the database]."),
+    "tensorboard": ("DIR", "Write event files of TensorBoard there, one run a trial."),
+    "mlflow": ("URI", "Log to this MLflow server or database, one run a trial."),
     "storage": ("URL", "Database [$TUNER_STORAGE, else sqlite:///tuner.db]."),
 }
 """Key of a spec -> its placeholder and its help. A test holds it against `tuner.spec.Spec`."""

@@ -34,7 +34,8 @@ def launch(spec_file: Path | None, sets: tuple[str, ...], **given: Any) -> int:
     ending = {key: given.pop(key) for key in ("wants_report", "out", "as_json")}
     check_folder(ending["out"])
     spec = service.read_spec(spec_file, given, sets)
-    return _run(lambda view: service.launch(spec, on_progress=view, **run), **ending)
+    with service.naming_lines(spec_file, given, sets):
+        return _run(lambda view: service.launch(spec, on_progress=view, **run), **ending)
 
 
 @click.command()

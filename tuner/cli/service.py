@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,9 +37,12 @@ def launch(
     spec: Spec, *, inline: bool, force: bool, on_progress: Callable[[Snapshot], None]
 ) -> Study:
     """The study that `spec` asks for, run until its budget is used or it is interrupted."""
-    from tuner.study import launch_spec
+    from tuner.warmup import warm_up
 
-    return launch_spec(spec, inline=inline, force=force, on_progress=on_progress)
+    with nullcontext() if inline else warm_up(spec) as warmup:
+        from tuner.study import launch_spec  # a second of imports, while lanes do theirs
+
+        return launch_spec(spec, warmup=warmup, inline=inline, force=force, on_progress=on_progress)
 
 
 def load(name: str, storage: str | None) -> Study:
@@ -63,11 +66,26 @@ def check_spec(path: Path | None, options: dict[str, Any], sets: Sequence[str]) 
         InputError: Names every mistake, those of the file with its line.
     """
     from tuner.resolve import resolve
-    from tuner.spec import with_lines
+    from tuner.trackers import chosen_trackers
 
     spec = read_spec(path, options, sets)
+    with naming_lines(path, options, sets):
+        resolved = resolve(spec).spec
+        chosen_trackers(resolved)  # refused where what one needs is not installed
+    return resolved
+
+
+@contextmanager
+def naming_lines(path: Path | None, options: dict[str, Any], sets: Sequence[str]) -> Iterator[None]:
+    """Mistakes found meanwhile in what a file says name its line.
+
+    Raises:
+        InputError: The mistakes.
+    """
+    from tuner.spec import with_lines
+
     try:
-        return resolve(spec).spec
+        yield
     except InputError as error:
         overridden = [key for key, value in options.items() if value is not None]
         overridden += [entry.partition("=")[0].partition(".")[0] for entry in sets]
@@ -90,12 +108,13 @@ def dashboard(
     Args:
         storage: URL of the database.
         artifacts: Folder of files that objectives uploaded; None is the one beside the database.
-        writes_notes: Tell studies that nobody runs in notes and figures of the dashboard first.
+        writes_notes: Meanwhile tell studies that nobody runs in notes and figures of the dashboard.
     """
-    from optuna.artifacts import FileSystemArtifactStore
     from optuna_dashboard import wsgi
 
-    from tuner.dashboard_notes import tell_all
+    from tuner.artifact_store import PlainFiles
+    from tuner.dashboard_guard import guarded
+    from tuner.dashboard_notes import telling
     from tuner.launching import artifacts_folder
     from tuner.storage import open_storage
 
@@ -105,9 +124,9 @@ def dashboard(
     try:
         with suppress(OSError):  # without the folder files cannot be uploaded, and all else works
             folder.mkdir(parents=True, exist_ok=True)
-        if writes_notes:
-            tell_all(opened, url)
-        yield wsgi(opened, artifact_store=FileSystemArtifactStore(folder))
+        application = wsgi(opened, artifact_store=PlainFiles(folder))
+        with telling(opened, url) if writes_notes else nullcontext():
+            yield guarded(application, opened)
     finally:
         opened.close()
 

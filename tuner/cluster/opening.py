@@ -13,8 +13,8 @@ from tuner.messages import Snapshot
 WATCH_S = 1.0
 """How long the first lane is watched."""
 
-PAYS_S = 4.0
-"""Work that one lane must have before it for the start of another (3 s of processor) to pay."""
+PAYS_S = 6.0
+"""What the other lanes must save to pay: each needs 3 to 4 s of processor time to start."""
 
 
 class Opening:
@@ -22,20 +22,31 @@ class Opening:
 
     Args:
         n_lanes: Lanes in all.
+        n_cpus: Of the cluster.
         must_wait: Only the first may start at once; the rest follow when they pay.
         clock: Monotonic seconds.
     """
 
     def __init__(
-        self, n_lanes: int, *, must_wait: bool, clock: Callable[[], float] = time.monotonic
+        self,
+        n_lanes: int,
+        n_cpus: float,
+        *,
+        must_wait: bool,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.n_lanes = n_lanes
         self.n_open = 1 if must_wait else n_lanes
+        self._n_cpus = n_cpus
         self._clock = clock
         self._first: tuple[float, int] | None = None
 
     def consider(self, snapshot: Snapshot) -> None:
-        """Opens the rest if the first lane, once watched, has long to go at its pace."""
+        """Opens the rest if the first lane, once watched, has long to go at its pace.
+
+        All lanes together are at most so many times as fast as one as there are processors
+        without the ledger's share, and as fast as the ledger alone.
+        """
         if self.n_open == self.n_lanes or not snapshot.lanes:
             return
         now = self._clock()
@@ -45,8 +56,12 @@ class Opening:
         began, n_before = self._first
         if now - began < WATCH_S:
             return
-        seconds_left = (snapshot.budget - n_done) * (now - began)
-        if seconds_left > PAYS_S * (n_done - n_before):
+        share = max(snapshot.ledger_share, 1e-3)
+        speedup = min(self.n_lanes, self._n_cpus - share, 1 / share)
+        if speedup <= 1:
+            return
+        saved_s = (snapshot.budget - n_done) * (now - began) * (1 - 1 / speedup)
+        if saved_s > PAYS_S * (n_done - n_before):
             self.n_open = self.n_lanes
 
 

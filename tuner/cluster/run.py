@@ -17,11 +17,10 @@ import ray
 from ray import tune
 from ray.exceptions import RayActorError
 from ray.tune.execution import class_cache
-from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from tuner.cluster.lanes import RayLane
 from tuner.cluster.opening import LaneByLane, Opening
-from tuner.cluster.service import has_died, own_node
+from tuner.cluster.service import has_died, own_node, room
 from tuner.errors import StorageError, TunerError
 from tuner.messages import Snapshot
 from tuner.signals import Interruptions
@@ -45,6 +44,7 @@ class NodeDiedError(TunerError):
 
 
 def run(
+    host: Any,
     url: str,
     plan: Plan,
     job: LaneJob,
@@ -52,6 +52,14 @@ def run(
     on_progress: Callable[[Snapshot], None] | None,
 ) -> str | None:
     """Works on the study until it ends or is interrupted; Ray is up.
+
+    Args:
+        host: The ledger's actor, which ends with the call.
+        url: Of the study database.
+        plan: What to do.
+        job: What every lane does.
+        owner: Who has the study.
+        on_progress: Called several times a second.
 
     Returns:
         The name of the signal that interrupted it, or None.
@@ -61,14 +69,14 @@ def run(
         TunerError: Ray's node or the ledger's process died; the study can be resumed.
     """
     node = own_node()
-    host = _host(url, plan, owner)
     broken: list[Exception] = []
-    opening = Opening(plan.n_lanes, must_wait=plan.spec.lanes == "auto")
+    opening = Opening(plan.n_lanes, room().n_cpus, must_wait=plan.spec.lanes == "auto")
     lanes = threading.Thread(
         target=_run_lanes, args=(host, plan, job, opening, broken), daemon=True
     )
     with Interruptions(lambda name: host.stop.remote(f"interrupted by {name}")) as interruptions:
         try:
+            ray.get(host.open.remote(url, plan, owner))
             lanes.start()
             while lanes.is_alive():
                 if has_died(node):
@@ -110,15 +118,6 @@ def _poll(
     for listener in listeners:
         if listener is not None:
             listener(snapshot)
-
-
-def _host(url: str, plan: Plan, owner: Owner) -> Any:
-    """The ledger's actor, on this node and without a CPU of its own."""
-    from tuner.ledger_host import LedgerHost  # not in lanes: it brings SQL and samplers
-
-    here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
-    actor = ray.remote(LedgerHost).options(num_cpus=0, max_restarts=0, scheduling_strategy=here)
-    return actor.remote(url, plan, owner)
 
 
 def _run_lanes(

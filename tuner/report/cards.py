@@ -19,7 +19,14 @@ class Canvas:
     def __init__(self) -> None:
         self.figures: dict[str, str] = {}
 
-    def place(self, key: str, title: str, draw: Callable[[], Drawing], room: Room = "") -> str:
+    def place(
+        self,
+        key: str,
+        title: str,
+        draw: Callable[[], Drawing],
+        room: Room = "",
+        objective: int | None = None,
+    ) -> str:
         """A card with the figure, or with the sentence that says why there is none.
 
         Args:
@@ -28,15 +35,16 @@ class Canvas:
             draw: Draws the figure.
             room: `wide` takes the whole width; `wide sideways` keeps 720 pixels on a phone and
                 moves under the finger.
+            objective: The card is seen while the reader has chosen this one of several.
         """
         try:
             drawing = draw()
         except UndrawableError as reason:
             body = f'<p class="empty">{escaped(reason)}</p>'
-            return card(key, title, body, f"card {room}".strip())
+            return card(key, title, body, f"card {room}".strip(), objective)
         note = f'<p class="note">{escaped(drawing.caption)}</p>' if drawing.caption else ""
         plot = f'<div class="room">{self.plot(key, drawing)}</div>'
-        return card(key, drawing.title, note + plot, f"card {room}".strip())
+        return card(key, drawing.title, note + plot, f"card {room}".strip(), objective)
 
     def plot(self, key: str, drawing: Drawing, quiet: bool = False) -> str:
         """The element that the page's script draws the figure into; `quiet` has no tool bar."""
@@ -54,9 +62,15 @@ class Canvas:
         return f"<div><h4>{name}</h4>{note}{self.plot(key, drawing, quiet=True)}</div>"
 
 
-def card(key: str, title: str, body: str, classes: str = "card") -> str:
-    """A section of the page that `key` leads to, with a heading."""
+def card(
+    key: str, title: str, body: str, classes: str = "card", objective: int | None = None
+) -> str:
+    """A section of the page that `key` leads to, with a heading.
+
+    With an `objective` it is seen while the reader has chosen that one of several.
+    """
+    chosen = "" if objective is None else f' data-objective="{objective}"'
     return (
-        f'<section class="{classes}" id="{key}"><h3><bdi>{escaped(title)}</bdi></h3>'
+        f'<section class="{classes}" id="{key}"{chosen}><h3><bdi>{escaped(title)}</bdi></h3>'
         f"{body}</section>"
     )

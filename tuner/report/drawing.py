@@ -15,6 +15,7 @@ from tuner.report.scales import ValueAxis
 from tuner.report.theme import LIGHT
 
 MIN_TOP = 30  # pixels above the axes under a title
+CAPTION_LETTERS = 130
 
 
 @dataclass(frozen=True)
@@ -31,10 +32,14 @@ class Drawing:
     caption: str
     figure: go.Figure
 
-    def titled(self) -> go.Figure:
-        """A copy of the figure that carries title and caption itself, for notebooks."""
+    def titled(self, n_letters: int = CAPTION_LETTERS) -> go.Figure:
+        """A copy of the figure that carries title and caption itself, for notebooks.
+
+        Args:
+            n_letters: About how many letters of the caption stand on a line.
+        """
         figure = go.Figure(self.figure)
-        caption = _wrapped(self.caption)
+        caption = _wrapped(self.caption, n_letters)
         extra = 24 + 20 * len(caption)
         top = max(MIN_TOP, figure.layout.margin.t or 0) + extra
         lines = "<br>".join(text.label(line, 400) for line in caption)
@@ -57,7 +62,7 @@ class Drawing:
         return figure
 
 
-def _wrapped(caption: str, width: int = 130) -> list[str]:
+def _wrapped(caption: str, width: int) -> list[str]:
     lines = [""]
     for word in caption.split():
         if lines[-1] and len(lines[-1]) + len(word) >= width:

@@ -6,7 +6,7 @@ import math
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from tuner.report.data import STATES, State, StudyRecord, TrialRecord
@@ -114,6 +114,28 @@ def ranked(study: StudyRecord, objective: int = 0) -> list[tuple[TrialRecord, fl
                 found.append((1, -reached, sign * value, trial.number, trial))
     found.sort(key=lambda item: item[:4])
     return [(trial, sign * signed) for _, _, signed, _, trial in found]
+
+
+def judged_by(study: StudyRecord, objective: int) -> StudyRecord:
+    """The study as if it had one of its several objectives alone: its trials with a result.
+
+    A study of one objective stays as it is.
+    """
+    if not study.is_multi_objective:
+        return study
+    trials = [
+        replace(trial, values=(value,), intermediate={})
+        for trial in study.trials
+        if (value := final_value(trial, objective)) is not None
+    ]
+    return replace(
+        study, objectives=study.objectives[objective : objective + 1], trials=tuple(trials)
+    )
+
+
+def named(study: StudyRecord, word: str, objective: int) -> str:
+    """`word`, with the name of the objective where there are several."""
+    return f"{word}: {study.objectives[objective][0]}" if study.is_multi_objective else word
 
 
 def by_number(study: StudyRecord) -> list[TrialRecord]:

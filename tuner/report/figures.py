@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 import plotly.graph_objects as go
 
-from tuner.report import progress_data, text, theme
+from tuner.report import facts, progress_data, text, theme
 from tuner.report.data import STATE_WORDS, State, StudyRecord, TrialRecord
 from tuner.report.drawing import Drawing, join, new_figure, objective_title, time_unit, value_layout
 from tuner.report.progress_data import Bar, Curve, Curves, History
@@ -53,7 +53,7 @@ def history(study: StudyRecord, objective: int = 0) -> Drawing:
         yaxis2={"overlaying": "y", "range": [0, 1], "visible": False, "fixedrange": True},
     )
     caption = join(["Every trial's value and the best so far.", *data.notes])
-    return Drawing(_titled(study, "History", objective), caption, figure)
+    return Drawing(facts.named(study, "History", objective), caption, figure)
 
 
 def _history_marks(study: StudyRecord, data: History, name: str) -> list[go.Scatter]:
@@ -74,10 +74,6 @@ def _history_marks(study: StudyRecord, data: History, name: str) -> list[go.Scat
         if numbers:
             traces.append(_marks(state, numbers, values, shown, symbol))
     return traces
-
-
-def _titled(study: StudyRecord, word: str, objective: int) -> str:
-    return f"{word}: {study.objectives[objective][0]}" if study.is_multi_objective else word
 
 
 def _marks(
@@ -152,7 +148,7 @@ def curves(
         return Drawing(metric, join(data.notes), figure)
     lead = "One line per trial; a ring is where a pruned one was stopped."
     caption = join([lead, _rung_sentence(data), *data.notes])
-    return Drawing(_titled(study, "Learning curves", objective), caption, figure)
+    return Drawing(facts.named(study, "Learning curves", objective), caption, figure)
 
 
 def _mark_stops(figure: go.Figure, data: Curves) -> None:

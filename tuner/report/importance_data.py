@@ -45,13 +45,17 @@ class Importance:
 
 
 def importance(
-    study: StudyRecord, evaluator: Evaluator = "ped_anova", n_resamples: int = 0
+    study: StudyRecord,
+    evaluator: Evaluator = "ped_anova",
+    n_resamples: int = 0,
+    objective: int | None = None,
 ) -> Importance:
     """Importance of the parameters that vary, by an evaluator of Optuna.
 
     A single objective is judged by the rank of complete and pruned trials (`facts.ranked`), so
     that a study in which few trials complete still tells something and one diverged loss does not
-    outweigh the rest. Several objectives are judged by the values of complete trials.
+    outweigh the rest. Several objectives are judged by the values of complete trials: all together,
+    or one of them by its rank.
 
     Args:
         study: At least 10 of its trials must have a value.
@@ -60,10 +64,13 @@ def importance(
             rank as a whole; it sees at most 200 trials and the parameters that all of them have.
         n_resamples: How often trials are drawn anew, with replacement, to tell how uncertain the
             shares of `ped_anova` are; 0 for shares alone.
+        objective: Which of several; None for all together.
 
     Raises:
         UndrawableError: Too few trials, too few parameters, or equal values.
     """
+    if objective is not None:
+        study = facts.judged_by(study, objective)
     trials = facts.ranked(study)
     if study.is_multi_objective:
         trials = [(trial, value) for trial, value in trials if _is_complete(study, trial)]

@@ -26,7 +26,8 @@ def _best(record: StudyRecord) -> str:
     length_s = facts.duration_s(trial)
     took = f" · {tables.seconds(length_s)}" if length_s is not None else ""
     tests = "".join(
-        f'<div class="figure"><span class="name"><bdi>{escaped(key)}</bdi> <em>test</em></span>'
+        f'<div class="figure"><span class="name"><bdi>{escaped(key.removeprefix("test_"))}</bdi> '
+        f"<em>test</em></span>"
         f'<span class="small">{tables.value(item)}</span></div>'
         for key, item in record.test.items()
     )

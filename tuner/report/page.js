@@ -107,6 +107,18 @@
     table.tBodies[0].append(...keyed.map((item) => item.row));
   }
 
+  // Of several objectives the reader chooses the one that figures judge by; without this script
+  // and on paper all of them stand below each other.
+  for (const chooser of document.querySelectorAll(".chooser")) {
+    const parts = chooser.closest("article").querySelectorAll("[data-objective]");
+    const choose = () => {
+      const wanted = chooser.querySelector("input:checked").value;
+      for (const part of parts) part.classList.toggle("other", part.dataset.objective !== wanted);
+    };
+    chooser.hidden = false;
+    chooser.addEventListener("change", choose);
+    choose();
+  }
   for (const header of document.querySelectorAll(".trials th")) {
     header.querySelector("button").addEventListener("click", () => sortBy(header));
   }

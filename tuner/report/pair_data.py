@@ -65,7 +65,7 @@ def pairs(study: StudyRecord, objective: int = 0) -> Pairs:
     Raises:
         UndrawableError: Fewer than two parameters vary, or fewer than 10 trials have a value.
     """
-    axes = parameter_data.ranked_axes(study)
+    axes = parameter_data.ranked_axes(study, objective)
     if len(axes) < 2:
         raise UndrawableError("Pairs need two parameters that vary; this study has one.")
     ranked = [trial for trial, _ in facts.ranked(study, objective)]

@@ -10,7 +10,7 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from tuner.report import pair_data, text, theme
+from tuner.report import facts, pair_data, text, theme
 from tuner.report.data import StudyRecord
 from tuner.report.drawing import Drawing, join, new_figure
 from tuner.report.pair_data import Pair, Pairs
@@ -35,7 +35,7 @@ def contours(study: StudyRecord, objective: int = 0) -> Drawing:
         f"Stars are the {min(N_BEST, len(data.pairs[0].numbers))} best trials; where none was "
         "tried nothing is shown."
     )
-    return Drawing(_titled(study, "Contours", objective), join([lead, *data.notes]), figure)
+    return Drawing(facts.named(study, "Contours", objective), join([lead, *data.notes]), figure)
 
 
 def ranks(study: StudyRecord, objective: int = 0) -> Drawing:
@@ -46,20 +46,15 @@ def ranks(study: StudyRecord, objective: int = 0) -> Drawing:
     """
     data = pair_data.pairs(study, objective)
     figure = _side_by_side(data, _rank_traces)
-    lead = (
-        "Each mark is a trial; the stronger, the better its rank among all. Pruned trials come "
-        "after the complete ones, those that went furthest first."
-    )
-    return Drawing(_titled(study, "Ranks", objective), join([lead, *data.notes]), figure)
-
-
-def _titled(study: StudyRecord, word: str, objective: int) -> str:
-    return f"{word}: {study.objectives[objective][0]}" if study.is_multi_objective else word
+    lead = "Each mark is a trial; the stronger, the better its rank among all."
+    if any(trial.state == "PRUNED" for trial, _ in facts.ranked(study, objective)):
+        lead += " Pruned trials come after the complete ones, those that went furthest first."
+    return Drawing(facts.named(study, "Ranks", objective), join([lead, *data.notes]), figure)
 
 
 def _side_by_side(data: Pairs, traces: Any) -> go.Figure:
     n = len(data.pairs)
-    figure = make_subplots(rows=1, cols=n, figure=new_figure(), horizontal_spacing=0.24 / n)
+    figure = make_subplots(rows=1, cols=n, figure=new_figure(), horizontal_spacing=0.36 / n)
     for column, pair in enumerate(data.pairs, start=1):
         for trace in traces(pair):
             figure.add_trace(trace, row=1, col=column)

@@ -18,8 +18,12 @@ N_AXES = 12
 N_SLICES = 16
 
 
-def ranked_axes(study: StudyRecord) -> list[ParameterAxis]:
+def ranked_axes(study: StudyRecord, objective: int = 0) -> list[ParameterAxis]:
     """The axes of the parameters that vary, most important first where that is known.
+
+    Args:
+        study: Of any number of objectives.
+        objective: What parameters are important for.
 
     Raises:
         UndrawableError: No parameter varies.
@@ -28,7 +32,7 @@ def ranked_axes(study: StudyRecord) -> list[ParameterAxis]:
     if not axes:
         raise UndrawableError("No parameter of this study varies.")
     try:
-        order = [name for name, _ in importance(study).shares]
+        order = [name for name, _ in importance(study, objective=objective).shares]
     except UndrawableError:
         return axes
     place = {name: index for index, name in enumerate(order)}
@@ -75,7 +79,7 @@ def parallel(study: StudyRecord, objective: int = 0) -> Parallel:
     Raises:
         UndrawableError: No parameter varies, or no trial has a value.
     """
-    axes = ranked_axes(study)
+    axes = ranked_axes(study, objective)
     shown_axes = tuple(axes[:N_AXES])
     trials = _ranked(study, objective)
     places = range(len(trials))
@@ -156,7 +160,7 @@ def slices(study: StudyRecord, objective: int = 0) -> Slices:
     Raises:
         UndrawableError: No parameter varies, or no trial has a value.
     """
-    axes = ranked_axes(study)
+    axes = ranked_axes(study, objective)
     trials = _ranked(study, objective)
     shown = scales.thinned(trials, N_SLICE_POINTS, range(N_SLICE_POINTS // 4))
     shown.sort(key=lambda item: item[0].number)

@@ -23,13 +23,22 @@ INACTIVE = -0.1  # where a line passes an axis whose parameter its trial does no
 _SHADES = 8
 
 
-def importance(study: StudyRecord, evaluator: Evaluator = "ped_anova") -> Drawing:
+def importance(
+    study: StudyRecord, evaluator: Evaluator = "ped_anova", objective: int | None = None
+) -> Drawing:
     """Bars of the parameters' importance, largest on top.
+
+    Args:
+        study: What to judge.
+        evaluator: How.
+        objective: Which of several; None for all together.
 
     Raises:
         UndrawableError: There is too little to compare.
     """
-    data = importance_data.importance(study, evaluator, importance_data.N_RESAMPLES)
+    data = importance_data.importance(
+        study, evaluator, importance_data.N_RESAMPLES, objective=objective
+    )
     shown = data.shares[:N_BARS]
     shares = [share for _, share in shown]
     names = [f"{text.label(name, 28)}  {_percent(share)}" for name, share in shown]
@@ -61,7 +70,12 @@ def importance(study: StudyRecord, evaluator: Evaluator = "ped_anova") -> Drawin
     )
     rest = len(data.shares) - len(shown)
     note = f"{text.plural(rest, 'less important parameter')} left out." if rest else ""
-    return Drawing("Parameter importance", join([data.basis, note]), figure)
+    title = "Parameter importance"
+    if objective is not None:
+        title = facts.named(study, title, objective)
+    elif study.is_multi_objective:
+        title += ": all objectives"
+    return Drawing(title, join([data.basis, note]), figure)
 
 
 def _percent(share: float) -> str:
@@ -105,7 +119,7 @@ def parallel(study: StudyRecord, objective: int = 0) -> Drawing:
     _draw_axes(figure, data, study.objectives[objective][0], has_inactive)
     n_axes = len(data.axes) + 1
     figure.update_layout(
-        theme.layout(400, margin={"l": 20, "r": 64, "t": 44, "b": 12}),
+        theme.layout(400, margin={"l": 20, "r": 64, "t": 58, "b": 12}),
         xaxis={"visible": False, "range": [-0.15, n_axes - 1 + 0.1], "fixedrange": True},
         yaxis={
             "visible": False,
@@ -118,7 +132,8 @@ def parallel(study: StudyRecord, objective: int = 0) -> Drawing:
     pruned = _pruned_sentence(study, objective)
     below = "Lines below an axis: the parameter was inactive." if has_inactive else ""
     best = f"Trial {data.lines[-1].number}, the best, stands out."
-    return Drawing("Parallel coordinates", join([lead, best, pruned, below, *data.notes]), figure)
+    title = facts.named(study, "Parallel coordinates", objective)
+    return Drawing(title, join([lead, best, pruned, below, *data.notes]), figure)
 
 
 def _pruned_sentence(study: StudyRecord, objective: int) -> str:
@@ -169,7 +184,7 @@ def _draw_axes(figure: go.Figure, data: Parallel, value_title: str, has_inactive
             {
                 "x": place,
                 "y": 1,
-                "yshift": 18,
+                "yshift": 18 + 15 * (place % 2),  # names are wider than the gap between axes
                 "text": f"<b>{title}</b>",
                 "showarrow": False,
                 "font": {"size": 11, "color": LIGHT["ink"]},
@@ -255,7 +270,8 @@ def slices(study: StudyRecord, objective: int = 0) -> Drawing:
         shown = value_layout(data.value_axis, title if column == 1 else "")
         figure.update_yaxes(shown, row=row, col=column)
     figure.update_layout(theme.layout(80 + 240 * n_rows), showlegend=False)
-    return Drawing("Slices", _slices_caption(study, data, objective), figure)
+    caption = _slices_caption(study, data, objective)
+    return Drawing(facts.named(study, "Slices", objective), caption, figure)
 
 
 def _slices_caption(study: StudyRecord, data: Slices, objective: int) -> str:

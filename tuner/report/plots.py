@@ -25,10 +25,14 @@ class Plots:
 
     Args:
         record_source: Returns the study's records; called once per figure.
+        n_letters: Letters on a line of a caption; None for those of a wide page.
     """
 
-    def __init__(self, record_source: Callable[[], StudyRecord]) -> None:
+    def __init__(
+        self, record_source: Callable[[], StudyRecord], n_letters: int | None = None
+    ) -> None:
         self._record_source = record_source
+        self._n_letters = n_letters
 
     def history(self, objective: int = 0) -> Figure:
         """Values by trial number with the best so far."""
@@ -42,11 +46,13 @@ class Plots:
 
         return self._figure(lambda study: figures.curves(study, metric, objective))
 
-    def importance(self, evaluator: Evaluator = "ped_anova") -> Figure:
-        """Importance of the parameters, by `ped_anova` or `fanova`."""
+    def importance(
+        self, evaluator: Evaluator = "ped_anova", objective: int | None = None
+    ) -> Figure:
+        """Importance of the parameters, by `ped_anova` or `fanova`, for one objective or all."""
         from tuner.report import parameter_figures
 
-        return self._figure(lambda study: parameter_figures.importance(study, evaluator))
+        return self._figure(lambda study: parameter_figures.importance(study, evaluator, objective))
 
     def parallel(self, objective: int = 0) -> Figure:
         """Complete trials as lines over the parameters."""
@@ -142,7 +148,8 @@ class Plots:
         from tuner.report import drawing
 
         try:
-            return draw(self._record_source()).titled()
+            drawn = draw(self._record_source())
+            return drawn.titled(self._n_letters or drawing.CAPTION_LETTERS)
         except UndrawableError as reason:
             return drawing.empty(str(reason))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
@@ -18,9 +19,11 @@ from tuner.report import (
     space_figures,
     spread_figures,
     tables,
+    text,
 )
-from tuner.report.cards import Canvas, card
+from tuner.report.cards import Canvas, Room, card
 from tuner.report.data import StudyRecord
+from tuner.report.drawing import Drawing
 from tuner.report.facts import UndrawableError
 from tuner.report.overview import overview
 from tuner.report.text import escaped
@@ -36,7 +39,7 @@ def study(record: StudyRecord, key: str, canvas: Canvas, heading: str = "h1") ->
         _head(record, key, heading),
         overview(record),
         f'<div class="grid">{_figure_cards(record, key, canvas)}</div>',
-        _slices(record, key, canvas),
+        _judged(record, key, canvas),
         _samples(record, key, canvas),
         _metrics(record, key, canvas),
         _failures(record, key),
@@ -51,11 +54,10 @@ def links(record: StudyRecord, key: str) -> list[tuple[str, str]]:
     found = [(f"{key}-history-0", "History"), (f"{key}-importance", "Parameters")]
     if record.is_multi_objective:
         found.insert(0, (f"{key}-pareto", "Pareto front"))
-    found += [
-        (f"{key}-space", "Space"),
-        (f"{key}-slices", "Slices"),
-        (f"{key}-failures", "Failures"),
-    ]
+    judged = (f"{key}-slices", "Slices")
+    if record.is_multi_objective:
+        judged = (f"{key}-chooser", "By objective")
+    found += [(f"{key}-space", "Space"), judged, (f"{key}-failures", "Failures")]
     return [*found, (f"{key}-trials", "Trials"), (f"{key}-settings", "Settings")]
 
 
@@ -85,28 +87,76 @@ def _figure_cards(record: StudyRecord, key: str, canvas: Canvas) -> str:
         draw = partial(front_figures.volumes, record)
         cards.append(canvas.place(f"{key}-volumes", "Hypervolume", draw))
     for k in range(min(N_OBJECTIVES, len(record.objectives))):
-        name = f": {record.objectives[k][0]}" if record.is_multi_objective else ""
         draw = partial(figures.history, record, k)
-        cards.append(canvas.place(f"{key}-history-{k}", f"History{name}", draw))
+        cards.append(canvas.place(f"{key}-history-{k}", facts.named(record, "History", k), draw))
+        title = facts.named(record, "Learning curves", k)
         draw = partial(figures.curves, record, None, k)
-        cards.append(canvas.place(f"{key}-curves-{k}", f"Learning curves{name}", draw))
+        cards.append(canvas.place(f"{key}-curves-{k}", title, draw))
     draw = partial(parameter_figures.importance, record)
     cards.append(canvas.place(f"{key}-importance", "Parameter importance", draw))
     draw = partial(space_figures.ranges, record)
     cards.append(canvas.place(f"{key}-space", "Space as given and as searched", draw))
-    draw = partial(pair_figures.contours, record)
-    cards.append(canvas.place(f"{key}-contours", "Contours", draw, "wide sideways"))
-    draw = partial(pair_figures.ranks, record)
-    cards.append(canvas.place(f"{key}-ranks", "Ranks", draw, "wide sideways"))
-    draw = partial(spread_figures.distribution, [record])
-    cards.append(canvas.place(f"{key}-distribution", "Distribution of results", draw))
+    if not record.is_multi_objective:
+        draw = partial(spread_figures.distribution, [record])
+        cards.append(canvas.place(f"{key}-distribution", "Distribution of results", draw))
     draw = partial(figures.timeline, record)
     cards.append(canvas.place(f"{key}-timeline", "Timeline", draw))
     if record.stretches:
         cards += _lane_cards(record, key, canvas)
-    draw = partial(parameter_figures.parallel, record)
-    cards.append(canvas.place(f"{key}-parallel", "Parallel coordinates", draw, "wide sideways"))
     return "".join(cards)
+
+
+def _judged(record: StudyRecord, key: str, canvas: Canvas) -> str:
+    """What looks at one objective at a time, of several the one that the reader chooses."""
+    shown = range(min(N_OBJECTIVES, len(record.objectives)))
+    cards = "".join(card for k in shown for card in _judged_cards(record, key, k, canvas))
+    slices = "".join(_slices(record, key, k, canvas) for k in shown)
+    return f'{_chooser(record, key)}<div class="grid">{cards}</div>{slices}'
+
+
+def _chooser(record: StudyRecord, key: str) -> str:
+    """Buttons for several objectives, which the page's script brings to life."""
+    if not record.is_multi_objective:
+        return ""
+    buttons = "".join(
+        f'<label><input type="radio" name="{key}-objective" value="{k}"'
+        f"{' checked' if k == 0 else ''}> <bdi>{escaped(text.shortened(name, 40))}</bdi></label>"
+        for k, (name, _, _) in enumerate(record.objectives[:N_OBJECTIVES])
+    )
+    rest = len(record.objectives) - N_OBJECTIVES
+    note = f'<p class="note">The first {N_OBJECTIVES} are drawn.</p>' if rest > 0 else ""
+    return (
+        f'<fieldset class="chooser" id="{key}-chooser" hidden><legend>Figures below judge by'
+        f"</legend>{buttons}{note}</fieldset>"
+    )
+
+
+def _judged_cards(record: StudyRecord, key: str, k: int, canvas: Canvas) -> list[str]:
+    drawings: dict[str, tuple[str, Room, Callable[[], Drawing]]] = {
+        "contours": ("Contours", "wide sideways", partial(pair_figures.contours, record, k)),
+        "ranks": ("Ranks", "wide sideways", partial(pair_figures.ranks, record, k)),
+        "parallel": (
+            "Parallel coordinates",
+            "wide sideways",
+            partial(parameter_figures.parallel, record, k),
+        ),
+    }
+    several = k if record.is_multi_objective else None
+    if several is not None:
+        draw = partial(parameter_figures.importance, record, objective=k)
+        drawings["matters"] = ("Parameter importance", "", draw)
+        draw = partial(spread_figures.distribution, [record], k)
+        drawings["distribution"] = ("Distribution of results", "", draw)
+    return [
+        canvas.place(
+            _judged_key(record, key, word, k), facts.named(record, title, k), draw, room, several
+        )
+        for word, (title, room, draw) in drawings.items()
+    ]
+
+
+def _judged_key(record: StudyRecord, key: str, word: str, k: int) -> str:
+    return f"{key}-{word}-{k}" if record.is_multi_objective else f"{key}-{word}"
 
 
 def _lane_cards(record: StudyRecord, key: str, canvas: Canvas) -> list[str]:
@@ -121,16 +171,19 @@ def _lane_cards(record: StudyRecord, key: str, canvas: Canvas) -> list[str]:
     ]
 
 
-def _slices(record: StudyRecord, key: str, canvas: Canvas) -> str:
+def _slices(record: StudyRecord, key: str, k: int, canvas: Canvas) -> str:
+    title = facts.named(record, "Slices", k)
+    several = k if record.is_multi_objective else None
+    anchor = _judged_key(record, key, "slices", k)
+    stem = _judged_key(record, key, "slice", k)
     try:
-        drawings, caption = parameter_figures.slice_drawings(record)
+        drawings, caption = parameter_figures.slice_drawings(record, k)
     except UndrawableError as reason:
-        return card(f"{key}-slices", "Slices", f'<p class="empty">{escaped(reason)}</p>')
-    plots = (
-        canvas.small(f"{key}-slice-{index}", drawing) for index, drawing in enumerate(drawings)
-    )
-    note = f'<p class="note">{escaped(caption)}</p>'
-    return card(f"{key}-slices", "Slices", f'{note}<div class="smalls">{"".join(plots)}</div>')
+        body = f'<p class="empty">{escaped(reason)}</p>'
+        return card(anchor, title, body, objective=several)
+    plots = (canvas.small(f"{stem}-{index}", drawing) for index, drawing in enumerate(drawings))
+    body = f'<p class="note">{escaped(caption)}</p><div class="smalls">{"".join(plots)}</div>'
+    return card(anchor, title, body, objective=several)
 
 
 def _samples(record: StudyRecord, key: str, canvas: Canvas) -> str:

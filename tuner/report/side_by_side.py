@@ -7,7 +7,7 @@ from functools import partial
 
 from tuner.report import comparison, facts, spread_figures, tables, text
 from tuner.report.cards import Canvas, card
-from tuner.report.data import StudyRecord
+from tuner.report.data import StudyRecord, TrialRecord
 from tuner.report.text import escaped
 
 
@@ -27,11 +27,45 @@ def compared(studies: Sequence[StudyRecord], canvas: Canvas) -> str:
     alike = comparison.comparable(studies) or list(studies[:1])
     draw = partial(spread_figures.distribution, alike)
     spread = canvas.place("distribution", "Distribution of results", draw)
+    parameters = best_parameters(studies)
+    chosen = card("best-parameters", "Parameters of the best trials", parameters)
     return (
         f'<header class="head"><div class="line"><h1>{len(studies)} studies compared</h1>'
         "</div></header>"
         f'{card("studies", "Studies", table)}<div class="grid">{by_trial}{by_time}{spread}</div>'
+        f"{chosen if parameters else ''}"
     )
+
+
+def best_parameters(studies: Sequence[StudyRecord]) -> str:
+    """A row for each parameter, a column for each study's best trial; empty without any.
+
+    A study of several objectives has no best trial, one without results neither.
+    """
+    best = [None if record.is_multi_objective else record.best_trial for record in studies]
+    names = dict.fromkeys(name for trial in best if trial is not None for name in trial.params)
+    if not names:
+        return ""
+    heads = "".join(
+        f'<th scope="col"><bdi>{escaped(text.shortened(record.name, 40))}</bdi></th>'
+        for record in studies
+    )
+    rows = "".join(
+        f'<tr><td class="text"><bdi>{escaped(name)}</bdi></td>{_cells(name, best)}</tr>'
+        for name in names
+    )
+    return (
+        f'<div class="scroll"><table><thead><tr><th scope="col" class=text>parameter</th>{heads}'
+        f"</tr></thead><tbody>{rows}</tbody></table></div>"
+    )
+
+
+def _cells(name: str, best: Sequence[TrialRecord | None]) -> str:
+    shown = (
+        text.DASH if trial is None or name not in trial.params else tables.value(trial.params[name])
+        for trial in best
+    )
+    return "".join(f'<td class="n">{cell}</td>' for cell in shown)
 
 
 def _compared_row(record: StudyRecord, key: str) -> str:

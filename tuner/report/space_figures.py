@@ -29,8 +29,8 @@ def ranges(study: StudyRecord) -> Drawing:
     figure = new_figure()
     figure.add_traces([_given(n_rows), _tried(data), _best(data)])
     figure.update_layout(
-        theme.layout(70 + 30 * n_rows),
-        xaxis={"visible": False, "range": [-0.24, 1.24], "fixedrange": True},
+        theme.layout(70 + 34 * n_rows),
+        xaxis={"visible": False, "range": [-0.03, 1.03], "fixedrange": True},
         yaxis={
             "tickvals": list(range(n_rows)),
             "ticktext": [text.label(found.axis.name, 28) for found in data.ranges],
@@ -48,16 +48,17 @@ def ranges(study: StudyRecord) -> Drawing:
 
 
 def _ends(row: int, found: Range) -> list[dict[str, Any]]:
-    """The bounds in words, at both ends of a row."""
+    """The bounds in words, above both ends of a row."""
     ticks = found.axis.ticks(2)
     shared = {
         "y": row,
+        "yshift": 13,
         "showarrow": False,
-        "font": {"size": 11, "color": LIGHT["muted"]},
+        "font": {"size": 10, "color": LIGHT["muted"]},
     }
     return [
-        shared | {"x": 0.0, "xanchor": "right", "xshift": -14, "text": text.label(ticks[0][1], 11)},
-        shared | {"x": 1.0, "xanchor": "left", "xshift": 14, "text": text.label(ticks[-1][1], 11)},
+        shared | {"x": 0.0, "xanchor": "left", "xshift": -4, "text": text.label(ticks[0][1], 16)},
+        shared | {"x": 1.0, "xanchor": "right", "xshift": 4, "text": text.label(ticks[-1][1], 16)},
     ]
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import plotly.graph_objects as go
 
-from tuner.report import spread_data, text, theme
+from tuner.report import facts, spread_data, text, theme
 from tuner.report.data import StudyRecord
 from tuner.report.drawing import Drawing, join, new_figure, objective_title, value_layout
 from tuner.report.theme import LIGHT
@@ -50,6 +50,5 @@ def distribution(studies: Sequence[StudyRecord], objective: int = 0) -> Drawing:
     )
     n_all = sum(part.n_trials for part in data.parts)
     lead = f"The share of {text.plural(n_all, 'complete trial')} whose result is at or below a"
-    name = studies[0].objectives[objective][0]
-    title = f"Distribution: {name}" if studies[0].is_multi_objective else "Distribution of results"
+    title = facts.named(studies[0], "Distribution of results", objective)
     return Drawing(title, join([f"{lead} value.", *data.notes]), figure)

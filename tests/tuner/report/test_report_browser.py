@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 import report_samples
-from chromium import PATH, Chromium, Seen
+from chromium import DRAWN, PATH, Chromium, Seen
 
-from tuner.report import StudyRecord, TrialRecord, write_report
+from tuner.report import StudyRecord, TrialRecord, facts, write_report
 
 pytestmark = [
     pytest.mark.browser,
@@ -19,7 +19,8 @@ pytestmark = [
 LOSS = (("loss", "minimize", ""),)
 STUDIES = {
     "mlp": report_samples.mlp_study,
-    "gan": report_samples.two_objectives,
+    "gan": lambda: facts.judged_by(report_samples.two_objectives(), 0),
+    "two objectives": report_samples.two_objectives,
     "hostile": report_samples.hostile,
     "large": lambda: report_samples.mlp_study(10_000),
     "empty": lambda: StudyRecord("nothing", LOSS),
@@ -77,6 +78,30 @@ def test_the_browser_draws_every_figure(
     assert seen.complaints == []
     assert seen.requests == []
     assert seen.cpu_s < 6 * bare.cpu_s
+
+
+CHOOSE = """(async () => {
+  await DRAWN;
+  const seen = () => [...document.querySelectorAll("[data-objective]")]
+    .filter((part) => part.getClientRects().length).map((part) => part.id);
+  const before = seen();
+  document.querySelector(".chooser input[value='1']").click();
+  const plot = document.getElementById("s0-contours-1-plot");
+  const fits = () => Math.abs(plot.querySelector(".main-svg").clientWidth - plot.clientWidth) <= 1;
+  for (let n = 0; n < 400 && !fits(); n++) await new Promise((done) => setTimeout(done, 50));
+  return { before, after: seen(), fits: fits() };
+})()"""
+
+
+def test_the_reader_chooses_the_objective(browser: Chromium, tmp_path: Path) -> None:
+    """Figures that judge by one objective are seen for the chosen one, as wide as their card."""
+    path = write_report([report_samples.two_objectives()], tmp_path / "report.html")
+    seen = browser.visit(path.as_uri(), CHOOSE.replace("DRAWN", DRAWN), picture=picture("chosen"))
+    words = ("contours", "ranks", "parallel", "matters", "distribution", "slices")
+    assert seen.answer["before"] == [f"s0-{word}-0" for word in words]
+    assert seen.answer["after"] == [f"s0-{word}-1" for word in words]
+    assert seen.answer["fits"]
+    assert (seen.complaints, seen.requests) == ([], [])
 
 
 def test_the_browser_draws_compared_studies(browser: Chromium, tmp_path: Path) -> None:

@@ -15,8 +15,9 @@ import pytest
 import report_samples
 
 from tuner.errors import InputError
-from tuner.report import StudyRecord, TrialRecord, theme, write_report
+from tuner.report import StudyRecord, TrialRecord, tables, text, theme, write_report
 from tuner.report.html import document
+from tuner.report.side_by_side import best_parameters
 
 LOSS = (("loss", "minimize", ""),)
 
@@ -269,6 +270,24 @@ def test_several_studies_are_compared(mlp: StudyRecord, gan: StudyRecord) -> Non
     )
     assert "Left out for other objectives: 1 of 3." in page.text
     assert sum("plotly.js v" in script[:200] for script in page.scripts) == 1
+
+
+def test_parameters_of_compared_studies_stand_side_by_side(mlp: StudyRecord) -> None:
+    """A row a parameter, the value of each best trial; a dash where it has none; all inert."""
+    hostile = (TrialRecord(0, "COMPLETE", (0.25,), {"<b>": "<script>alert(1)</script>"}),)
+    odd = StudyRecord("<i>odd</i>", LOSS, hostile, best=0)
+    none = StudyRecord("none", LOSS)
+    table = best_parameters([mlp, odd, none])
+    assert mlp.best_trial is not None
+    assert table.count("<tr>") == 1 + len({*mlp.best_trial.params, "<b>"})
+    for item in mlp.best_trial.params.values():
+        assert f'<td class="n">{tables.value(item)}</td>' in table
+    assert "<script>" not in table
+    assert "<i>" not in table
+    cells = f'<td class="n">{text.DASH}</td><td class="n"><bdi>&lt;script'
+    assert f"<bdi>&lt;b&gt;</bdi></td>{cells}" in table
+    assert best_parameters([none]) == ""
+    assert "Parameters of the best trials" in Page(document([mlp, odd])).text
 
 
 def test_the_same_study_gives_the_same_file(mlp: StudyRecord) -> None:
