@@ -10,6 +10,7 @@ import gc
 import os
 import threading
 import time
+from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 
@@ -23,6 +24,16 @@ PATIENCE_S = 2.0
 POLL_S = 0.01
 
 _is_spared = threading.Event()
+
+
+def surroundings(modules: Sequence[str], mark: Path) -> dict[str, str]:
+    """Environment variables of a Ray whose waiting processes import `modules`.
+
+    Args:
+        modules: Their names.
+        mark: Where the ledger's process may make a file.
+    """
+    return {"RAY_preload_python_modules": __name__, MODULES: ",".join(modules), MARK: str(mark)}
 
 
 def spare() -> None:

@@ -8,10 +8,13 @@ import os
 import threading
 from collections.abc import Sequence
 from importlib import import_module
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from trials import TRAINERS
+from tuner import preload
 
 if TYPE_CHECKING:
     from tuner.cluster.service import Room
@@ -99,21 +102,23 @@ class Warmup:
     def _live(self) -> None:
         """Ray's whole life; Linux ends its processes with the thread that started them."""
         is_ours = False
-        try:
-            from tuner.cluster import service
+        with TemporaryDirectory(prefix="tuner-ray-") as folder:
+            try:
+                from tuner.cluster import service
 
-            is_ours = service.start(self._address, self._n_cpus, self._modules)
-            self._host = service.ledger_process()
-        except BaseException as error:  # noqa: BLE001 - raised again in the caller's thread
-            self._error = error
-        self._is_up.set()
-        try:
-            if self._error is None:
-                import_module("tuner.cluster.run")
-        finally:
-            self._is_over.wait()
-            if is_ours:
-                service.stop()
+                surroundings = preload.surroundings(self._modules, Path(folder, "mark"))
+                is_ours = service.start(self._address, self._n_cpus, surroundings)
+                self._host = service.ledger_process()
+            except BaseException as error:  # noqa: BLE001 - raised again in the caller's thread
+                self._error = error
+            self._is_up.set()
+            try:
+                if self._error is None:
+                    import_module("tuner.cluster.run")
+            finally:
+                self._is_over.wait()
+                if is_ours:
+                    service.stop()
 
 
 def warm_up(spec: Spec) -> Warmup:

@@ -69,6 +69,7 @@ def run(
         TunerError: Ray's node or the ledger's process died; the study can be resumed.
     """
     node = own_node()
+    _open(host, url, plan, owner)
     broken: list[Exception] = []
     opening = Opening(plan.n_lanes, room().n_cpus, must_wait=plan.spec.lanes == "auto")
     lanes = threading.Thread(
@@ -76,7 +77,6 @@ def run(
     )
     with Interruptions(lambda name: host.stop.remote(f"interrupted by {name}")) as interruptions:
         try:
-            ray.get(host.open.remote(url, plan, owner))
             lanes.start()
             while lanes.is_alive():
                 if has_died(node):
@@ -102,6 +102,17 @@ def run(
         finally:
             ray.kill(host)
     return interruptions.received
+
+
+def _open(host: Any, url: str, plan: Plan, owner: Owner) -> None:
+    """The ledger has its study; if it cannot, its process ends."""
+    try:
+        ray.get(host.open.remote(url, plan, owner))
+    except RayActorError as error:
+        raise NodeDiedError(f"study {plan.study!r}: its ledger", plan) from error
+    except TunerError:
+        ray.kill(host)
+        raise
 
 
 def _poll(

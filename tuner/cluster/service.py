@@ -6,13 +6,13 @@ import logging
 import os
 import secrets
 import sys
-import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import psutil
@@ -26,7 +26,6 @@ from ray._raylet import (  # type: ignore[attr-defined]
 )
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from tuner import preload
 from tuner.errors import TunerError
 from tuner.ledger_host import LedgerHost
 
@@ -55,7 +54,9 @@ class Room:
     n_gpus: float
 
 
-def start(address: str | None, n_cpus: int | None = None, modules: Sequence[str] = ()) -> bool:
+def start(
+    address: str | None, n_cpus: int | None, surroundings: Mapping[str, str] = MappingProxyType({})
+) -> bool:
     """Ray is up: the cluster at `address`, one that is up already, or a local one of our own.
 
     A local Ray asks for a token, and has no dashboard and no client server.
@@ -63,7 +64,7 @@ def start(address: str | None, n_cpus: int | None = None, modules: Sequence[str]
     Args:
         address: Of an existing cluster, or None.
         n_cpus: Logical CPUs of a local Ray; None takes what the machine has.
-        modules: What lanes will import; processes of a local Ray begin with it at once.
+        surroundings: Environment variables for the processes of a local Ray.
 
     Returns:
         Whether this call connected, so that `stop` is due.
@@ -79,7 +80,7 @@ def start(address: str | None, n_cpus: int | None = None, modules: Sequence[str]
     try:
         if address is None:
             _require_token()
-            with _surroundings(modules), _quick_start():
+            with _surroundings(surroundings), _quick_start():
                 ray.init(
                     address="local",
                     num_cpus=n_cpus,
@@ -96,20 +97,15 @@ def start(address: str | None, n_cpus: int | None = None, modules: Sequence[str]
 
 
 @contextmanager
-def _surroundings(modules: Sequence[str]) -> Iterator[None]:
+def _surroundings(more: Mapping[str, str]) -> Iterator[None]:
     """Environment of Ray's processes, which are started meanwhile.
 
     They find the modules that this one finds: the current directory comes first, then what was
-    added to the path beside Python's own. Processes that wait for work have `modules` imported.
+    added to the path beside Python's own.
     """
     own = (sys.prefix, sys.base_prefix)
     added = [path for path in sys.path if path and not path.startswith(own)]
-    given = {
-        "PYTHONPATH": os.pathsep.join(dict.fromkeys([str(Path.cwd()), *added])),
-        "RAY_preload_python_modules": preload.__name__,
-        preload.MODULES: ",".join(modules),
-        preload.MARK: str(_mark()),
-    }
+    given = {"PYTHONPATH": os.pathsep.join(dict.fromkeys([str(Path.cwd()), *added])), **more}
     before = {name: os.environ.get(name) for name in given}
     os.environ.update(given)
     try:
@@ -187,12 +183,6 @@ def has_died(node: Sequence[psutil.Process]) -> bool:
 def stop() -> None:
     """Disconnects; a local Ray of our own ends."""
     ray.shutdown()
-    _mark().unlink(missing_ok=True)
-
-
-def _mark() -> Path:
-    """File by which the processes of this process's Ray learn that the ledger has one of them."""
-    return Path(tempfile.gettempdir(), f"tuner-ray-{os.getpid()}")
 
 
 def _require_token() -> None:
