@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import sys
+import traceback
 
 TRAINING_ERRORS = (
     RuntimeError,
@@ -23,10 +24,11 @@ _OUT_OF_MEMORY = ("out of memory", "allocate memory", "not enough memory")
 
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether memory ran out, on the host or on a GPU."""
-    text = str(error).lower()
-    return isinstance(error, MemoryError) or (
-        isinstance(error, RuntimeError) and any(words in text for words in _OUT_OF_MEMORY)
-    )
+    if isinstance(error, MemoryError):
+        return True
+    # An error of the caller's may raise another one when it is asked for its text.
+    text = "".join(traceback.format_exception_only(error)).lower()
+    return isinstance(error, RuntimeError) and any(words in text for words in _OUT_OF_MEMORY)
 
 
 def free_memory() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -90,13 +91,17 @@ def with_params(
     return objective
 
 
+_ENDINGS = (Exception, SystemExit, GeneratorExit, asyncio.CancelledError)
+"""What ends a trial and not the study; Ctrl-C and the end of an attempt are no endings."""
+
+
 def call(objective: TrialObjective, trial: Trial, n_objectives: int) -> Ending:
     """Runs an objective to its end; whatever it raises or returns is an ending, not an error."""
     try:
         returned = objective(trial)
     except optuna.TrialPruned:
         return Ending("pruned")
-    except (Exception, SystemExit) as error:  # noqa: BLE001 - recorded as the trial's failure
+    except _ENDINGS as error:
         text = "".join(traceback.format_exception(error))
         return Ending("failed", error=text, is_out_of_memory=is_out_of_memory(error))
     return _values(returned, n_objectives)
@@ -104,17 +109,24 @@ def call(objective: TrialObjective, trial: Trial, n_objectives: int) -> Ending:
 
 def _values(returned: Any, n_objectives: int) -> Ending:
     """What was returned as one number per objective."""
-    is_several = isinstance(returned, Sequence) and not isinstance(returned, str)
+    is_several = isinstance(returned, Sequence) and not isinstance(returned, str | bytes)
     items = list(returned) if is_several else [returned]
     wanted = "a number" if n_objectives == 1 else f"{n_objectives} numbers"
     if len(items) != n_objectives:
-        return Ending("failed", error=f"the objective must return {wanted}, got {returned!r}")
+        return Ending("failed", error=f"the objective must return {wanted}, got {_shown(returned)}")
     try:
         return Ending("complete", tuple(_number(item) for item in items))
-    except (TypeError, ValueError):
+    except Exception:  # noqa: BLE001 - an object of the caller's that is no number
         kind = type(returned).__name__
-        text = f"the objective must return {wanted}, got {returned!r} of type {kind}"
+        text = f"the objective must return {wanted}, got {_shown(returned)} of type {kind}"
         return Ending("failed", error=text)
+
+
+def _shown(returned: Any) -> str:
+    try:
+        return repr(returned)
+    except Exception as error:  # noqa: BLE001 - an object of the caller's that cannot be shown
+        return f"something whose repr raises {type(error).__name__}"
 
 
 def _number(item: Any) -> float:

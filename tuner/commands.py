@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-_USER_PASSWORD = re.compile(r"(?<=://)([^/?#:@]*:)[^/?#]*(?=@)")
-_OPTION_PASSWORD = re.compile(r"([?&][^=&]*password[^=&]*=)[^&]*", re.IGNORECASE)
+from tuner.credentials import without_password
 
 
 @dataclass(frozen=True)
@@ -61,10 +59,3 @@ class Commands:
         line = shlex.join(["tuner", verb, *before, *options, *guard, *words])
         is_whole = is_default or url == self.storage
         return line if is_whole else f"{line}  # put the password for ***"
-
-
-def without_password(url: str) -> str:
-    """`url` with its password, before the host or among the options, replaced by `***`."""
-    for pattern in (_USER_PASSWORD, _OPTION_PASSWORD):
-        url = pattern.sub(r"\1***", url)
-    return url

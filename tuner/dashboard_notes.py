@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from tuner.errors import TunerError
+from tuner.errors import StorageError, TunerError
 from tuner.report import Plots, facts
 from tuner.report.data import StudyRecord, TrialRecord
 from tuner.report.overview import trust
@@ -73,15 +73,22 @@ def _tell_until(
 ) -> None:
     """Tells study after study; one that is deleted or cannot be written now is passed over."""
     while not is_over.is_set():
-        for name in _names(storage):
-            if is_over.is_set():
-                return
-            try:
-                _tell(storage, Study(storage, url, name))
-            except (TunerError, KeyError) as error:
-                _log.warning("study %r gets no note now: %s", name, error)
+        try:
+            _tell_each(is_over, storage, url)
+        except StorageError as error:
+            _log.warning("studies get no notes now: %s", error)
         is_first_done.set()
         is_over.wait(EVERY_S)
+
+
+def _tell_each(is_over: threading.Event, storage: Storage, url: str) -> None:
+    for name in _names(storage):
+        if is_over.is_set():
+            return
+        try:
+            _tell(storage, Study(storage, url, name))
+        except (TunerError, KeyError, ValueError) as error:
+            _log.warning("study %r gets no note now: %s", name, error)
 
 
 def _names(storage: Storage) -> list[str]:

@@ -47,4 +47,4 @@ def _is_gone(storage: Storage, study_id: int, name: str, owner: Owner, *, is_unk
     except KeyError:
         return True
     present = storage.records.owner(study_id)
-    return present is None or (is_unknown and present.token != owner.token)
+    return is_unknown and present is not None and present.token != owner.token

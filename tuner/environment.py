@@ -11,6 +11,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from tuner.credentials import without_user
+
 PACKAGES = ("tuner-hpo", "optuna", "torch", "ray", "sqlalchemy", "plotly", "numpy", "scikit-learn")
 
 
@@ -65,5 +67,5 @@ def _output(command: list[str]) -> str | None:
 
 
 def _without_urls(words: list[str]) -> list[str]:
-    """The words of a command line, but no address, which may hold a password."""
-    return ["***" if "://" in word and "@" in word else word for word in words]
+    """The words of a command line, but no address with a user or a password."""
+    return ["***" if without_user(word) != word else word for word in words]

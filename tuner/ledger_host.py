@@ -75,7 +75,7 @@ class LedgerHost:
             AttemptGivenUpError: The attempt is over, or the database failed.
         """
         try:
-            with self._deletion_noticed():
+            with self._at_work(), self._deletion_noticed():
                 return getattr(self._ledger.functions, method)(*arguments)
         except StorageError as error:
             self._fail(error)

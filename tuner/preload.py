@@ -49,11 +49,13 @@ def _run(modules: list[str], mark: Path) -> None:
     while not mark.exists() and time.monotonic() < until:
         time.sleep(POLL_S)
     gc.disable()
-    for module in modules:
-        if not _is_spared.is_set():
-            import_module(module)
-    gc.freeze()
-    gc.enable()
+    try:
+        for module in modules:
+            if not _is_spared.is_set():
+                import_module(module)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 if names := os.environ.get(MODULES):

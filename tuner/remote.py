@@ -13,6 +13,9 @@ from optuna.storages import BaseStorage
 from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial, Trial, TrialState
 
+LARGEST_STEP = 2**31 - 1
+"""Of Optuna's integer columns, as PostgreSQL has them."""
+
 Call = Callable[..., Any]
 """`call(method, *arguments)` is what a method of the ledger's `FunctionDesk` returns."""
 
@@ -80,6 +83,8 @@ class RemoteStorage(BaseStorage):
     ) -> None:
         """Queues a value; `flush` sends it."""
         self._check(trial_id)
+        if not -LARGEST_STEP <= step <= LARGEST_STEP:
+            raise ValueError(f"report: step must be at most {LARGEST_STEP} in size, got {step}")
         self._reports.append((step, intermediate_value))
         self._trial.intermediate_values[step] = intermediate_value
 

@@ -6,7 +6,6 @@ Importing this module imports neither torch nor Optuna, so that `tuner --help` s
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
@@ -27,6 +26,7 @@ from tuner.checks import (
     text,
     whole,
 )
+from tuner.credentials import without_user
 from tuner.errors import InputError
 from tuner.import_strings import import_objective, signature_problem
 from tuner.seeds import derive
@@ -213,7 +213,7 @@ class Spec(_Part):
         So is the user, with a password, of an MLflow server.
         """
         plain = self.model_dump(mode="json", exclude={"storage"})
-        plain["mlflow"] = self.mlflow and re.sub(r"(?<=://)[^/?#]*@", "", self.mlflow)
+        plain["mlflow"] = self.mlflow and without_user(self.mlflow)
         return plain
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import csv
 import os
+from collections.abc import Sequence, Set
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from tuner.errors import InputError
+from tuner.files import check_ordinary
 
 if TYPE_CHECKING:
     from tuner.report.data import StudyRecord
@@ -25,8 +27,9 @@ def frame(study: StudyRecord) -> pd.DataFrame:
     Parameters are under `params_<name>`, as in Optuna's own table, since one may be called as an
     objective is; an objective that is called as another column is under `values_<name>`.
     """
-    names = [_apart(name) for name, _, _ in study.objectives]
     parameters = sorted({name for trial in study.trials for name in trial.params})
+    others = {*_FIRST, *_LAST, *(f"params_{name}" for name in parameters)}
+    names = _apart([name for name, _, _ in study.objectives], others)
     rows = []
     for trial in sorted(study.trials, key=lambda trial: trial.number):
         values = [*(trial.values or ()), *(None for _ in names)][: len(names)]
@@ -47,9 +50,10 @@ def write_frame(table: pd.DataFrame, path: Path) -> None:
     Text that a spreadsheet would take for a formula gets an apostrophe before it in a CSV file.
 
     Raises:
-        InputError: Another ending.
+        InputError: Another ending, or something else than an ordinary file is there.
         OSError: The file cannot be written.
     """
+    check_ordinary(path, "export")
     ending = path.suffix.lower()
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
@@ -68,8 +72,17 @@ def write_frame(table: pd.DataFrame, path: Path) -> None:
         partial.unlink(missing_ok=True)
 
 
-def _apart(name: str) -> str:
-    return f"values_{name}" if name in (*_FIRST, *_LAST) else name
+def _apart(names: Sequence[str], others: Set[str]) -> list[str]:
+    """The names, those that other columns have with `values_` before them."""
+    taken = {*others, *names}
+    apart = []
+    for name in names:
+        own = name
+        while own in others or (own != name and own in taken):
+            own = f"values_{own}"
+        taken.add(own)
+        apart.append(own)
+    return apart
 
 
 def _encodable(cell: object) -> object:

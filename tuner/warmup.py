@@ -101,24 +101,26 @@ class Warmup:
 
     def _live(self) -> None:
         """Ray's whole life; Linux ends its processes with the thread that started them."""
-        is_ours = False
-        with TemporaryDirectory(prefix="tuner-ray-") as folder:
-            try:
-                from tuner.cluster import service
-
-                surroundings = preload.surroundings(self._modules, Path(folder, "mark"))
-                is_ours = service.start(self._address, self._n_cpus, surroundings)
-                self._host = service.ledger_process()
-            except BaseException as error:  # noqa: BLE001 - raised again in the caller's thread
-                self._error = error
+        try:
+            with TemporaryDirectory(prefix="tuner-ray-") as folder:
+                self._host_ray(Path(folder, "mark"))
+        except BaseException as error:  # noqa: BLE001 - raised again in the caller's thread
+            self._error = error
             self._is_up.set()
-            try:
-                if self._error is None:
-                    import_module("tuner.cluster.run")
-            finally:
-                self._is_over.wait()
-                if is_ours:
-                    service.stop()
+
+    def _host_ray(self, mark: Path) -> None:
+        from tuner.cluster import service
+
+        surroundings = preload.surroundings(self._modules, mark)
+        is_ours = service.start(self._address, self._n_cpus, surroundings)
+        try:
+            self._host = service.ledger_process()
+            self._is_up.set()
+            import_module("tuner.cluster.run")
+            self._is_over.wait()
+        finally:
+            if is_ours:
+                service.stop()
 
 
 def warm_up(spec: Spec) -> Warmup:

@@ -65,12 +65,12 @@ def local_ray() -> Iterator[None]:
         yield
 
 
-def wait_until(is_so: Callable[[], bool]) -> None:
+def wait_until(is_so: Callable[[], bool], pause_s: float = 0.1) -> None:
     """Returns once it is so."""
     until = time.monotonic() + PATIENCE_S
     while not is_so():
         assert time.monotonic() < until
-        time.sleep(0.1)
+        time.sleep(pause_s)
 
 
 @pytest.mark.usefixtures("local_ray")
@@ -155,16 +155,21 @@ def test_a_killed_lane_leaves_the_others_alone(url: str, tmp_path: Path) -> None
 
     killed: list[int] = []
 
+    def is_midway() -> bool:
+        files = tmp_path.rglob("checkpoints/*.safetensors")
+        epochs = [int(file.stem.partition("-")[2]) for file in files]
+        return len(epochs) == 6 and all(10 <= epoch <= 200 for epoch in epochs)
+
     def watch(snapshot: Any) -> None:
-        if not killed and snapshot.n_complete and list(tmp_path.rglob("checkpoints/*")):
+        if not killed and snapshot.n_running == 6:
+            wait_until(is_midway, pause_s=0.001)
             killed.append(int(min(tmp_path.glob("*.lane")).stem))
             os.kill(killed[0], signal.SIGKILL)
 
-    keys = {"trials": 200, "slots": 3, "storage": url, "sampler": {"name": "random"}}
-    tuner.launch(
-        Marked, study="s", lanes=2, checkpoint_every_s=1e-9, epochs=60, on_progress=watch, **keys
-    )
-    check_history(url, "s", n_trials=200)
+    keys: dict[str, Any] = {"trials": 24, "slots": 3, "sampler": {"name": "random"}}
+    keys |= {"epochs": 300, "pruner": {"name": "none"}, "checkpoint_every_s": 1e-9}
+    tuner.launch(Marked, study="s", lanes=2, storage=url, on_progress=watch, **keys)
+    check_history(url, "s", n_trials=24)
     storage = open_storage(url)
     attempts = storage.records.attempts(storage.get_study_id_from_name("s"))
     storage.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -143,6 +144,62 @@ def test_a_poor_result_fails_the_trial_and_the_study_goes_on(
     assert number == 1
     assert word in error
     assert reason in {"error", "non-finite"}
+
+
+class UnspeakableError(RuntimeError):
+    """An error that has no text."""
+
+    def __str__(self) -> str:
+        raise KeyError("no text")
+
+
+class Unreadable:
+    """Neither a number nor anything to show."""
+
+    def __float__(self) -> float:
+        raise KeyError("no number")
+
+    def __repr__(self) -> str:
+        raise KeyError("no text")
+
+
+@pytest.mark.parametrize("result", [Unreadable(), 10**400, b"1"], ids=["unreadable", "vast", "b"])
+def test_an_odd_object_fails_its_trial(url: str, result: Any) -> None:
+    """Whatever an object does when it is asked for its number or its text."""
+    study = tuner.launch(
+        lambda trial: result if trial.number == 1 else 0.0, trials=3, storage=url, inline=True
+    )
+    assert [trial.state.name for trial in study.trials] == ["COMPLETE", "FAIL", "COMPLETE"]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [UnspeakableError(), GeneratorExit(), asyncio.CancelledError()],
+    ids=lambda e: type(e).__name__,
+)
+def test_an_odd_error_fails_its_trial(url: str, error: BaseException) -> None:
+    """An error without a text, and those that are meant for generators and tasks."""
+
+    def objective(trial: optuna.Trial) -> float:
+        if trial.number == 1:
+            raise error
+        return 0.0
+
+    study = tuner.launch(objective, trials=3, storage=url, inline=True)
+    assert [trial.state.name for trial in study.trials] == ["COMPLETE", "FAIL", "COMPLETE"]
+    assert type(error).__name__ in study.trials[1].user_attrs["error"]
+
+
+def test_a_step_that_no_database_holds_fails_its_trial(url: str) -> None:
+    """The study is not harmed, and no deletion is suspected."""
+
+    def objective(trial: optuna.Trial) -> float:
+        trial.report(1.0, 2**31 if trial.number == 1 else 2**31 - 1)
+        return 0.0
+
+    study = tuner.launch(objective, trials=3, storage=url, inline=True)
+    assert [trial.state.name for trial in study.trials] == ["COMPLETE", "FAIL", "COMPLETE"]
+    assert "step must be" in study.trials[1].user_attrs["error"]
 
 
 def test_an_objective_that_exits_fails_its_trial(url: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -85,6 +86,26 @@ def test_a_pruned_trial_of_several_objectives_has_empty_cells() -> None:
     table = frame(StudyRecord("s", (("a", "minimize", ""), ("b", "minimize", "")), trials))
     assert table["a"].isna().tolist() == [True, False]
     assert table["b"].isna().all()
+
+
+@pytest.mark.parametrize(
+    "objectives", [("params_x", "number"), ("number", "values_number"), ("values_number", "number")]
+)
+def test_every_column_has_a_name_of_its_own(objectives: tuple[str, ...]) -> None:
+    """Objectives that are called as other columns are, or as those would be renamed."""
+    table = frame(study({"x": 1.0}, objectives=objectives))
+    assert len(set(table.columns)) == len(table.columns)
+    assert table["params_x"].tolist() == [1.0]
+    assert table["number"].tolist() == [0]
+
+
+def test_a_pipe_is_not_replaced(tmp_path: Path) -> None:
+    """A table is put in a file's place as a whole, which would destroy a device or a pipe."""
+    path = tmp_path / "t.csv"
+    os.mkfifo(path)
+    with pytest.raises(InputError, match="must be an ordinary file"):
+        write_frame(frame(study()), path)
+    assert path.is_fifo()
 
 
 def test_a_wrong_ending_is_refused_and_leaves_nothing(tmp_path: Path) -> None:

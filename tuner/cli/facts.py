@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from tuner.cli import service
 from tuner.cli.terminal import figure, inert, plain, say
-from tuner.commands import Commands, without_password
+from tuner.commands import Commands
+from tuner.credentials import without_password
 from tuner.findings import by_kind
 
 if TYPE_CHECKING:

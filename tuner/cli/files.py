@@ -10,6 +10,7 @@ import click
 from tuner.cli import options, service
 from tuner.cli.terminal import say
 from tuner.errors import InputError
+from tuner.files import check_ordinary
 
 if TYPE_CHECKING:
     from tuner.study import Study
@@ -81,10 +82,13 @@ def check_folder(out: Path | None) -> None:
     """Makes sure, before any work is done, that there is a folder for `out`.
 
     Raises:
-        InputError: There is none.
+        InputError: There is none, or something else than an ordinary file is at `out`.
     """
-    if out is not None and not out.parent.is_dir():
+    if out is None:
+        return
+    if not out.parent.is_dir():
         raise InputError(f"--out: folder {str(out.parent)!r} must exist, got {str(out)!r}")
+    check_ordinary(out, "--out")
 
 
 def _unwritable(path: Path, error: OSError) -> InputError:

@@ -13,6 +13,7 @@ from importlib import resources
 from pathlib import Path
 
 from tuner.errors import InputError
+from tuner.files import check_ordinary
 from tuner.report import text, theme
 from tuner.report.data import StudyRecord
 from tuner.report.text import escaped
@@ -31,6 +32,7 @@ def write_report(studies: Sequence[StudyRecord], path: str | Path) -> Path:
     if not studies:
         raise InputError("report: needs at least one study, got none")
     target = Path(path)
+    check_ordinary(target, "report")
     page = document(studies).encode("utf-8", "backslashreplace")
     temporary = target.with_name(f".report-{secrets.token_hex(8)}.tmp")
     try:

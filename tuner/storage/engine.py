@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import logging
+import math
 import os
 import sqlite3
 import time
@@ -84,7 +85,7 @@ class Database:
         self._inherited: list[Pool] = []
         self.dialect = parsed.get_backend_name()
         self.wal_pages = WAL_PAGES_OTHER if wal_reset_risk() else WAL_PAGES_OWNER
-        self.busy_timeout_s = float(str(parsed.query.get("timeout", BUSY_TIMEOUT_S)))
+        self.busy_timeout_s = _seconds(parsed.query.get("timeout", str(BUSY_TIMEOUT_S)), self.name)
         self.path = _sqlite_path(parsed)
         if self.path is not None:
             parsed = parsed.set(database=str(self.path))
@@ -294,6 +295,17 @@ def _parse(url: str) -> URL:
         driver = "postgresql" if has_psycopg2 else "postgresql+psycopg"
         return parsed.set(drivername=driver)
     return parsed
+
+
+def _seconds(option: object, name: str) -> float:
+    try:
+        seconds = float(option) if isinstance(option, str) else math.nan
+    except ValueError:
+        seconds = math.nan
+    if not 0 <= seconds < math.inf:
+        text = f"timeout must be a number of seconds, at least 0, and given once, got {option!r}"
+        raise StorageError(f"storage '{name}': {text}")
+    return seconds
 
 
 def _hide(url: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 import threading
 import time
 from collections import Counter, defaultdict
@@ -12,6 +11,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from tuner import launching
+from tuner.credentials import without_user
 from tuner.ledger import ENDED as ENDED_EARLY
 from tuner.storage import open_storage
 from tuner.storage.records import MOVED_VALUE
@@ -211,7 +211,7 @@ class Feed:
 def _in_short(error: Exception) -> str:
     """The beginning of an error's text, without the users and passwords of addresses in it."""
     lines = str(error).strip().splitlines() or [type(error).__name__]
-    return re.sub(r"(?<=://)[^/\s]*@", "", lines[0])[:_MOST_LETTERS]
+    return without_user(lines[0])[:_MOST_LETTERS]
 
 
 def tracked_study(storage: Storage, study_id: int) -> TrackedStudy:

@@ -65,15 +65,20 @@ MIX = st.builds(
 @MIXED
 @given(rows=MIX)
 def test_each_row_of_a_mix_equals_plain_torch(classes_data, rows):
-    """Every row of one cohort follows torch.nn and torch.optim over three epochs to 1e-9."""
+    """Every row of one cohort follows torch.nn and torch.optim over three epochs to 1e-9.
+
+    Behind a batch normalisation a bias has no gradient but rounding, which updaters that divide by
+    the size of gradients make a step of 1e-9; there 1e-7 is the limit.
+    """
     weights, curves, states = fused_curves(classes_data, rows)
     trainer = MLP(classes_data, dtype=torch.float64)
+    limit = 1e-7 if rows[0].params["normalization"] == "batch" else 1e-9
     for row in rows:
         expected, network = plain_curve(classes_data, row.params, weights[row.key], row)
-        assert curves[row.key] == pytest.approx(expected, rel=1e-9, abs=1e-9)
+        assert curves[row.key] == pytest.approx(expected, rel=limit, abs=limit)
         trained = trainer.weights(states[row.key], row.params)
         for name, tensor in tensors_of(network).items():
-            torch.testing.assert_close(trained[name], tensor, rtol=1e-7, atol=1e-9)
+            torch.testing.assert_close(trained[name], tensor, rtol=1e-7, atol=limit)
 
 
 def curve_of(cohort, key, n_epochs):

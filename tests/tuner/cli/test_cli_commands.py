@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from tuner.cli import service
-from tuner.cli.facts import without_password
 from tuner.cli.options import SPEC_OPTIONS
+from tuner.credentials import without_password
 from tuner.errors import InputError, StorageError
 from tuner.spec import Spec
 
@@ -116,6 +116,9 @@ def test_resume_command_names_another_storage_without_password(
             "postgresql:///d?host=/s&password=p&user=u",
             "postgresql:///d?host=/s&password=***&user=u",
         ),
+        ("postgresql://me:a/b?c@db/x", "postgresql://me:***@db/x"),
+        ("http://host:5000/a@b", "http://host:5000/a@b"),
+        ("cannot reach http://me:s/ecret@host:1 now", "cannot reach http://me:***@host:1 now"),
     ],
 )
 def test_passwords_are_hidden_wherever_they_stand(url: str, shown: str) -> None:

@@ -299,3 +299,13 @@ def test_older_version_is_copied_and_migrated(
     with contextlib.closing(sqlite3.connect(path_of(copy))) as connection:
         assert connection.execute("SELECT version FROM tuner_version").fetchall() == [(1,)]
         assert connection.execute("SELECT count(*) FROM tuner_studies").fetchone() == (1,)
+
+
+@pytest.mark.parametrize(
+    "query", ["timeout=abc", "timeout=-1", "timeout=inf", "timeout=1&timeout=2"]
+)
+def test_odd_timeouts_are_refused(tmp_path: Path, query: str) -> None:
+    """The message says what the option takes, and no file is made."""
+    with pytest.raises(StorageError, match="timeout must be a number of seconds"):
+        open_storage(f"sqlite:///{tmp_path / 'x.db'}?{query}")
+    assert not list(tmp_path.iterdir())
