@@ -19,4 +19,5 @@ def check_ordinary(path: Path, key: str) -> None:
         InputError: Something else is there.
     """
     if path.exists() and not path.is_file():
-        raise InputError(f"{key}: must be an ordinary file, got {shown(str(path))}")
+        text = "must be a writable file, got: no ordinary file"
+        raise InputError(f"{key} {shown(str(path))}: {text}")
