@@ -35,7 +35,7 @@ def halved_maps(large: Tensor, weight: Tensor, n_rows: int) -> Tensor:
     Returns:
         Shape (B, K * O, height / 2, width / 2).
     """
-    y: Tensor = _Halving.apply(large, weight, n_rows)  # type: ignore[no-untyped-call]
+    y: Tensor = _Resizing.apply(large, weight, n_rows, False)  # type: ignore[no-untyped-call]
     return y
 
 
@@ -50,7 +50,7 @@ def doubled_maps(small: Tensor, weight: Tensor, n_rows: int) -> Tensor:
     Returns:
         Shape (B, K * C, 2 * height, 2 * width).
     """
-    y: Tensor = _Doubling.apply(small, weight, n_rows)  # type: ignore[no-untyped-call]
+    y: Tensor = _Resizing.apply(small, weight, n_rows, True)  # type: ignore[no-untyped-call]
     return y
 
 
@@ -60,37 +60,29 @@ def _weight_slope(large: Tensor, small: Tensor, n_rows: int) -> Tensor:
     return slope
 
 
-class _Halving(torch.autograd.Function):
+class _Resizing(torch.autograd.Function):
+    """Maps of half the sides, or of twice; each is the other's slope."""
+
     @staticmethod
-    def forward(ctx: Any, large: Tensor, weight: Tensor, n_rows: int) -> Tensor:
-        ctx.save_for_backward(large, weight)
-        ctx.n_rows = n_rows
+    def forward(ctx: Any, maps: Tensor, weight: Tensor, n_rows: int, doubles: bool) -> Tensor:
+        ctx.save_for_backward(maps, weight)
+        ctx.n_rows, ctx.doubles = n_rows, doubles
+        maps, weight = maps.contiguous(), weight.contiguous()
         step = WINDOW.stride, WINDOW.padding
-        return functional.conv2d(large.contiguous(), weight.contiguous(), None, *step, 1, n_rows)
+        if doubles:
+            return functional.conv_transpose2d(maps, weight, None, *step, 0, n_rows)
+        return functional.conv2d(maps, weight, None, *step, 1, n_rows)
 
     @staticmethod
     def backward(ctx: Any, *slopes: Tensor) -> tuple[Tensor | None, ...]:
-        (large, weight), (slope,) = ctx.saved_tensors, slopes
-        below = doubled_maps(slope, weight, ctx.n_rows) if ctx.needs_input_grad[0] else None
-        own = _weight_slope(large, slope, ctx.n_rows) if ctx.needs_input_grad[1] else None
-        return below, own, None
-
-
-class _Doubling(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, small: Tensor, weight: Tensor, n_rows: int) -> Tensor:
-        ctx.save_for_backward(small, weight)
-        ctx.n_rows = n_rows
-        step = WINDOW.stride, WINDOW.padding, 0
-        small, weight = small.contiguous(), weight.contiguous()
-        return functional.conv_transpose2d(small, weight, None, *step, n_rows)
-
-    @staticmethod
-    def backward(ctx: Any, *slopes: Tensor) -> tuple[Tensor | None, ...]:
-        (small, weight), (slope,) = ctx.saved_tensors, slopes
-        below = halved_maps(slope, weight, ctx.n_rows) if ctx.needs_input_grad[0] else None
-        own = _weight_slope(slope, small, ctx.n_rows) if ctx.needs_input_grad[1] else None
-        return below, own, None
+        (maps, weight), (slope,) = ctx.saved_tensors, slopes
+        below = own = None
+        if ctx.needs_input_grad[0]:
+            below = (halved_maps if ctx.doubles else doubled_maps)(slope, weight, ctx.n_rows)
+        if ctx.needs_input_grad[1]:
+            large, small = (slope, maps) if ctx.doubles else (maps, slope)
+            own = _weight_slope(large, small, ctx.n_rows)
+        return below, own, None, None
 
 
 class _Weighing(torch.autograd.Function):
