@@ -74,7 +74,7 @@ def samples(
     network.load_state_dict(own)
     rng = torch.Generator().manual_seed(NOISE_SEED)
     noise = latent_tape(rng, settings.latent_distribution, 1, (n, settings.latent))[0]
-    scaling = fit_scaling("standardize", data.train.x)
+    scaling = fit_scaling(settings.input_scaling, data.train.x)
     shift, scale = (torch.as_tensor(t).flatten() for t in (scaling.shift, scaling.scale))
     with torch.inference_mode():
         made: Tensor = network(noise) * scale + shift

@@ -128,8 +128,8 @@ def main() -> None:
     torch.set_num_threads(1)
     digits = data.load("digits", seed=0)
     semi = SemiSupervisedGAN(digits)
-    few, x, y = labelled_part(digits, semi.semi)
-    real = semi.semi
+    few, x, y = labelled_part(digits, semi.real)
+    real = semi.real
     test = (torch.as_tensor(digits.test.x).flatten(1) - real.shift) / real.scale
     told = torch.as_tensor(digits.test.y)
     seeds = range(given.seeds)

@@ -69,7 +69,7 @@ MLP = Space(
     schedule=SCHEDULE,
     input_scaling=INPUT_SCALING,
 )
-"""The ready space of the `mlp` trainer.
+"""The ready space of the `mlp` trainer; where answers are numbers, without `label_smoothing`.
 
-`units` is the width of every hidden layer; `label_smoothing` makes no difference to numbers.
+`units` is the width of every hidden layer.
 """

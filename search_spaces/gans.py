@@ -2,21 +2,8 @@
 
 from __future__ import annotations
 
-from search_spaces.checks import Choice
 from search_spaces.parameters import Categorical, Constant, Float, Int
 from search_spaces.space import Space
-
-CHOICES: dict[str, tuple[Choice, ...]] = {
-    "activation": ("relu", "leaky_relu", "tanh"),
-    "latent_distribution": ("normal", "uniform"),
-    "schedule": ("constant", "step", "exponential", "cosine", "warmup_cosine"),
-    "loss": ("minimax", "non_saturating", "least_squares", "hinge", "wasserstein"),
-    "condition": ("one_hot", "dense"),
-    "frozen_player": ("none", "generator", "discriminator"),
-    "generator_norm": ("none", "batch", "virtual"),
-    "discriminator_norm": ("none", "batch", "virtual", "spectral"),
-}
-"""Axis of words -> all its legal values."""
 
 VECTOR_GAN = Space(
     learning_rate=Float(5e-4, 5e-3, log=True),
@@ -77,16 +64,23 @@ SEMI_SUPERVISED_GAN = Space(**dict(_TOLD), supervision=Float(0.3, 3.0, log=True)
 `supervision` is the weight of the classes of labelled points in the discriminator's loss.
 """
 
-PIX2PIX = Space(
+_IMAGES = Space(
     learning_rate=Float(1e-4, 5e-3, log=True),
     discriminator_ratio=Float(0.1, 2.0, log=True),
     beta1=Constant(0.5),
     beta2=Constant(0.999),
-    channels=Int(4, 16, log=True),
-    latent=Int(1, 16, log=True),
     batch_size=Constant(64),
+)
+_TRANSLATION = Space(
     activation=Categorical(("relu", "leaky_relu")),
     loss=Categorical(("non_saturating", "least_squares")),
+)
+
+PIX2PIX = Space(
+    **dict(_IMAGES),
+    channels=Int(4, 16, log=True),
+    latent=Int(1, 16, log=True),
+    **dict(_TRANSLATION),
     closeness=Float(1.0, 100.0, log=True),
 )
 """The ready space of the `pix2pix` trainer; axes as in `VECTOR_GAN`.
@@ -96,18 +90,30 @@ difference from the true image.
 """
 
 CYCLEGAN = Space(
-    learning_rate=Float(1e-4, 5e-3, log=True),
-    discriminator_ratio=Float(0.1, 2.0, log=True),
-    beta1=Constant(0.5),
-    beta2=Constant(0.999),
+    **dict(_IMAGES),
     units=Int(32, 64, log=True),
     layers=Constant(1),
-    batch_size=Constant(64),
-    activation=Categorical(("relu", "leaky_relu")),
-    loss=Categorical(("non_saturating", "least_squares")),
+    **dict(_TRANSLATION),
     cycle=Float(1.0, 100.0, log=True),
 )
 """The ready space of the `cyclegan` trainer; axes as in `VECTOR_GAN`.
 
 `cycle` is the weight of the mean absolute difference of images that go there and back.
+"""
+
+PROGRESSIVE_GAN = Space(
+    **dict(_IMAGES) | {"discriminator_ratio": Float(0.25, 4.0, log=True)},
+    channels=Int(4, 16, log=True),
+    latent=Int(8, 32, log=True),
+    activation=Constant("leaky_relu"),
+    leak=Float(0.01, 0.3),
+    loss=Categorical(("non_saturating", "hinge")),
+    phase_epochs=Int(4, 8),
+    fade=Float(0.0, 1.0),
+    average_half_life=Float(500.0, 20000.0, log=True),
+)
+"""The ready space of the `progressive_gan` trainer; axes as in `VECTOR_GAN`.
+
+Both players double their side every `phase_epochs` epochs, from 8 to 32, and a new layer fades in
+over the share `fade` of its phase's epochs. All layers have `channels` channels.
 """

@@ -6,15 +6,15 @@ Without either, `trials.gans.image_players` does the same in less time.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from trials.contract import Row
-from trials.gans.adversarial import EVALUATION, LEARNING, Build, Extent
-from trials.gans.autograd_network import AutogradNetwork
-from trials.gans.image_players import Plan
+from trials.gans.adversarial import Build, Extent
+from trials.gans.autograd_network import AutogradNetwork, Use
+from trials.gans.image_players import ImageDiscriminator, Plan, image_judges
+from trials.gans.leaks import leaky_spans
 from trials.gans.maps import Size, as_maps, as_points, convolved, cut, grown, mended
 from trials.gans.normalisation import Pass, direction_parts, running_parts
 from trials.gans.norming import form_of
@@ -22,29 +22,6 @@ from trials.gans.perceptrons import Form
 from trials.gans.training import GameFamily
 from trials.stacked.cohort import Vectors
 from trials.stacked.layout import Layout
-
-
-@dataclass(frozen=True)
-class Use:
-    """What networks are for.
-
-    Attributes:
-        extent: Of the batches.
-        learns: `backward` may follow; otherwise only `through`.
-        is_asked: Neither may follow, and nothing is remembered.
-        by_batch: Statistics are those of the batch, not the running ones.
-    """
-
-    extent: Extent
-    learns: bool
-    is_asked: bool
-    by_batch: bool
-
-    @classmethod
-    def of(cls, player: str, extent: Extent, use: str) -> Use:
-        """For one of the uses of `adversarial.Build`; discriminators always go by the batch."""
-        by_batch = use != EVALUATION or player == "discriminator"
-        return cls(extent, use == LEARNING, use == EVALUATION, by_batch)
 
 
 class ImageNetwork(AutogradNetwork):
@@ -58,14 +35,12 @@ class ImageNetwork(AutogradNetwork):
     """
 
     def __init__(self, form: Form, parameters: Tensor, gradient: Tensor, use: Use) -> None:
-        super().__init__(
-            form.layout, parameters, gradient, learns=use.learns, is_asked=use.is_asked
-        )
-        self.form, self._use = form, use
+        super().__init__(form.layout, parameters, gradient, use)
+        self.form = form
 
     def begun(self, *, remembers: bool) -> Pass:
         """A pass of the norm."""
-        use = self._use
+        use = self.use
         return self.form.norm.over(use.extent, is_training=use.by_batch, remembers=remembers)
 
     def weight(self, norm: Pass, name: str) -> Tensor:
@@ -155,10 +130,13 @@ class NormedMaker(ImageNetwork):
         return norm.ending(as_points(images, sizes[-1]))
 
 
-def normed_judges(
+def image_discriminators(
     family: GameFamily, plan: Plan, rows: Sequence[Row], stack: Vectors
-) -> Build[NormedJudge]:
-    """What makes the stacked discriminators of `rows`."""
+) -> Build[ImageDiscriminator] | Build[NormedJudge]:
+    """What makes the stacked discriminators of `rows`, of the padded shape `plan`."""
+    if not family.shape.needs_autograd("discriminator"):
+        spans = leaky_spans([family.settings(row) for row in rows])
+        return image_judges(plan, family.layouts["discriminator"], spans, family.workspace)
     form = form_of(family, "discriminator", rows, stack, None)
 
     def build(parameters: Tensor, gradient: Tensor, extent: Extent, use: str) -> NormedJudge:

@@ -17,7 +17,7 @@ from trials.contract import Objective, Row
 from trials.data import DataError, Dataset
 from trials.gans.real import Real
 from trials.gans.settings import Shape
-from trials.gans.telling import Telling
+from trials.gans.telling import Shown, in_turn
 from trials.gans.training import GameFamily, GameTraining
 from trials.gans.vectors import AXES, Settings, VectorFamily, VectorGAN
 from trials.stacked.batches import table
@@ -146,62 +146,26 @@ class ConditionalGAN(VectorGAN):
         return _Family(self._reals(shape.condition), shape)
 
 
-class Conditions(Telling):
-    """The conditions of real points, told for generated ones.
-
-    Args:
-        real: The points.
-        n_rows: K.
-    """
-
-    def __init__(self, real: ConditionalReal, n_rows: int) -> None:
-        self._real, self._n_rows = real, n_rows
-        self._columns = slice(real.n_features, real.n_features + real.n_conditions)
-
-    def begin(self, epochs: Sequence[int]) -> None:
-        """Nothing is drawn."""
-
-    def n_told(self, k: int) -> int:
-        """How many inputs row k has."""
-        return self._real.n_conditions
-
-    def told(self, player: str, n_steps: int, points: Tensor) -> Tensor:
-        """The conditions of the step's real points, shape (steps, K, B, E)."""
-        return points[..., self._columns]
-
-    def evaluated(self, n_samples: int) -> Tensor:
-        """The conditions of validation points in turn, shape (K, n_samples, E)."""
-        told = self._real.conditions[self.asked(n_samples)]
-        return told.expand(self._n_rows, -1, -1)
-
-    def asked(self, n_samples: int) -> Tensor:
-        """The classes of the samples that are measured, int64, shape (n_samples,)."""
-        classes = self._real.classes
-        return classes[torch.arange(n_samples, device=classes.device) % len(classes)]
-
-
 class _Family(VectorFamily):
     """Perceptrons that are told conditions."""
 
     kind: ClassVar[type[Settings]] = ConditionalSettings
-
-    def __init__(self, real: ConditionalReal, shape: Shape) -> None:
-        self._conditional = real
-        super().__init__(real, shape)
+    real: ConditionalReal
 
     def n_told(self, settings: Settings) -> int:
         """Inputs of the generator after the latent ones."""
         return self.real.n_conditions
 
-    def telling(self, rows: Sequence[Row]) -> Conditions:
-        """The conditions."""
-        return Conditions(self._conditional, len(rows))
+    def telling(self, rows: Sequence[Row]) -> Shown:
+        """The conditions of real points, told for generated ones."""
+        real = self.real
+        columns = slice(real.n_features, real.n_features + real.n_conditions)
+        return Shown(columns, real.conditions[real.classes], len(rows))
 
     def figures(self, training: GameTraining, made: Tensor) -> dict[str, Tensor]:
         """The share of samples whose nearest validation point is of the class asked for."""
-        telling, real = training.telling, self._conditional
-        assert isinstance(telling, Conditions)
+        real = self.real
         # one row at a time: the distances of all would depend on how many there are
         nearest = [torch.cdist(own[:, : real.n_features], real.evaluated).argmin(1) for own in made]
-        met = real.classes[torch.stack(nearest)] == telling.asked(made.shape[1])
+        met = real.classes[torch.stack(nearest)] == in_turn(real.classes, made.shape[1])
         return {"condition_accuracy": met.double().mean(1)}

@@ -16,12 +16,14 @@ from search_spaces import Constant, Float, Int, Space
 from search_spaces.gans import CYCLEGAN as SPACE
 from trials.contract import Objective, Row
 from trials.data import DataError, Dataset, Part
-from trials.gans.adversarial import EVALUATION, LEARNING, Build, Extent
+from trials.gans.adversarial import Build, Extent
+from trials.gans.autograd_network import Use
+from trials.gans.per_row import per_row
 from trials.gans.real import Real
 from trials.gans.settings import GAME_AXES, STILL_ACTIVATIONS, GameSettings, Shape
-from trials.gans.telling import Telling
+from trials.gans.telling import Shown
 from trials.gans.trainer import GANTrainer
-from trials.gans.training import GameFamily, GameTraining
+from trials.gans.training import PLAYERS, GameFamily, GameTraining
 from trials.gans.translation import VALIDATION_L1, distance
 from trials.gans.twins import (
     JUDGES,
@@ -79,6 +81,38 @@ def _unpaired(part: Part) -> tuple[Part, Part]:
     return Part(np.asarray(shown), None), Part(np.asarray(truth), None)
 
 
+class UnpairedReal(Real):
+    """Points of one image of each style.
+
+    Attributes:
+        asked: Validation points as the players see them, shape (V, 2 * pixels).
+        truth: Translations of the validation points, in data units, shape (V, 2 * pixels).
+
+    Raises:
+        DataError: The points are no images of one channel, or not of whole lanes.
+    """
+
+    def __init__(self, data: Dataset, device: torch.device, dtype: torch.dtype) -> None:
+        shape = data.shape if data.kind == "images" else (0,)
+        if shape[0] != 1 or int(np.prod(shape)) % LANES:
+            raise DataError(
+                f"data '{data.name}': must be images of one channel and a multiple of {LANES} "
+                f"pixels for the trainer cyclegan, got points of shape {data.shape}; choose "
+                "digits, a folder of IDX files or arrays (N, height, width)"
+            )
+        (train, _), (validation, truth), (test, _) = map(
+            _unpaired, (data.train, data.validation, data.test)
+        )
+        unpaired = dataclasses.replace(
+            data, kind="points", task="density", train=train, validation=validation, test=test
+        )
+        super().__init__(unpaired, device, dtype)
+        points, self.truth = (
+            torch.as_tensor(part.x).to(self.points) for part in (validation, truth)
+        )
+        self.asked = (points - self.shift) / self.scale
+
+
 class CycleGAN(GANTrainer):
     """Translators between images as they are and bold ones of others, without pairs.
 
@@ -101,32 +135,8 @@ class CycleGAN(GANTrainer):
     default_data: ClassVar[str] = "digits"
     space = SPACE
     domain = DOMAIN
-
-    def __init__(
-        self,
-        data: Dataset,
-        device: str | torch.device = "cpu",
-        dtype: torch.dtype = torch.float32,
-    ) -> None:
-        shape = data.shape if data.kind == "images" else (0,)
-        if shape[0] != 1 or int(np.prod(shape)) % LANES:
-            raise DataError(
-                f"data '{data.name}': must be images of one channel and a multiple of {LANES} "
-                f"pixels for the trainer cyclegan, got points of shape {data.shape}; choose "
-                "digits, a folder of IDX files or arrays (N, height, width)"
-            )
-        names = ("train", "validation", "test")
-        shown = {name: _unpaired(getattr(data, name)) for name in names}
-        unpaired = dataclasses.replace(
-            data,
-            kind="points",
-            task="density",
-            train=shown["train"][0],
-            validation=shown["validation"][0],
-            test=shown["test"][0],
-        )
-        self.real = Real(unpaired, torch.device(device), dtype)
-        self._truth = torch.as_tensor(shown["validation"][1].x).to(self.real.points)
+    reads = UnpairedReal
+    real: UnpairedReal
 
     @property
     def objectives(self) -> tuple[Objective, ...]:
@@ -140,55 +150,16 @@ class CycleGAN(GANTrainer):
 
     def family(self, shape: Shape) -> GameFamily:
         """Translators and their judges of that shape on the data."""
-        return _Family(self.real, shape, self._truth)
-
-
-class Images(Telling):
-    """The images that are translated: those of the step's real points.
-
-    Args:
-        real: The points.
-        n_rows: K.
-    """
-
-    def __init__(self, real: Real, n_rows: int) -> None:
-        self._real, self._n_rows = real, n_rows
-        points = torch.as_tensor(real.data.validation.x).to(real.points)
-        self._asked = (points - real.shift) / real.scale
-
-    def begin(self, epochs: Sequence[int]) -> None:
-        """Nothing is drawn."""
-
-    def n_told(self, k: int) -> int:
-        """How many inputs row k has."""
-        return self._real.n_features
-
-    def told(self, player: str, n_steps: int, points: Tensor) -> Tensor:
-        """The images of the step's real points, shape (steps, K, B, 2 * pixels)."""
-        return points[..., : self._real.n_features]
-
-    def evaluated(self, n_samples: int) -> Tensor:
-        """Validation images in turn, shape (K, n_samples, 2 * pixels)."""
-        turns = torch.arange(n_samples, device=self._asked.device) % len(self._asked)
-        return self._asked[turns].expand(self._n_rows, -1, -1)
+        return _Family(self.real, shape)
 
 
 class _Family(GameFamily):
-    """Translators and their judges.
-
-    Args:
-        real: Points of one image of each style.
-        shape: Their structure.
-        truth: Translations of the validation points, in data units.
-    """
+    """Translators and their judges."""
 
     kind = Settings
     width_axis: ClassVar[str] = "units"
     n_verdicts: ClassVar[int] = 2
-
-    def __init__(self, real: Real, shape: Shape, truth: Tensor) -> None:
-        self._truth = truth
-        super().__init__(real, shape)
+    real: UnpairedReal
 
     @property
     def mode(self) -> Callable[[], AbstractContextManager[Any]]:
@@ -203,25 +174,23 @@ class _Family(GameFamily):
 
     def padded_layouts(self) -> Mapping[str, Layout]:
         """Player -> how its tensors are stacked."""
-        players = ("generator", "discriminator")
-        return {player: self._layout(player, self.shape.width, LANES) for player in players}
+        return {player: self._layout(player, self.shape.width, LANES) for player in PLAYERS}
 
     def true_layout(self, row: Row, player: str) -> Layout:
         """The tensors of the row's `player` without padding."""
         return self._layout(player, settings_of(Settings, row.params).units, 1)
 
-    def telling(self, rows: Sequence[Row]) -> Images:
-        """The images."""
-        return Images(self.real, len(rows))
+    def telling(self, rows: Sequence[Row]) -> Shown:
+        """The images that are translated."""
+        return Shown(slice(self.real.n_features), self.real.asked, len(rows))
 
     def _form(self, player: str, rows: Sequence[Row]) -> TwinForm:
         settings = [self.settings(row) for row in rows]
-        leak = torch.tensor([s.leak for s in settings], dtype=torch.float64).view(-1, 1, 1)
         return TwinForm(
             self.layouts[player],
             self.shape.layers + 1,
             runs(s.activation for s in settings),
-            leak.to(self.real.points),
+            per_row([s.leak for s in settings], self.real.points),
             self.real.n_features // 2,
         )
 
@@ -229,11 +198,11 @@ class _Family(GameFamily):
         """What makes the stacked translators of `rows`."""
         form = self._form("generator", rows)
         weights = [settings_of(Settings, row.params).cycle for row in rows]
-        cycle = torch.tensor(weights, dtype=torch.float64).view(-1, 1, 1).to(self.real.points)
+        cycle = per_row(weights, self.real.points)
 
         def build(parameters: Tensor, gradient: Tensor, extent: Extent, use: str) -> Translators:
-            is_asked = use == EVALUATION
-            return Translators(form, parameters, gradient, extent, cycle, is_asked=is_asked)
+            kind = Use.of("generator", extent, use)
+            return Translators(form, parameters, gradient, kind, cycle)
 
         return build
 
@@ -242,11 +211,10 @@ class _Family(GameFamily):
         form = self._form("discriminator", rows)
 
         def build(parameters: Tensor, gradient: Tensor, extent: Extent, use: str) -> TwinJudges:
-            learns, is_asked = use == LEARNING, use == EVALUATION
-            return TwinJudges(form, parameters, gradient, extent, learns=learns, is_asked=is_asked)
+            return TwinJudges(form, parameters, gradient, Use.of("discriminator", extent, use))
 
         return build
 
     def figures(self, training: GameTraining, made: Tensor) -> dict[str, Tensor]:
         """The mean absolute difference from the true translations, in data units."""
-        return {VALIDATION_L1.name: distance(self.real, made, self._truth)}
+        return {VALIDATION_L1.name: distance(self.real, made, self.real.truth)}

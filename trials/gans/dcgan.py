@@ -17,7 +17,7 @@ from trials.gans.adversarial import JUDGING, LEARNING, Build, Extent
 from trials.gans.autograd_images import (
     NormedJudge,
     NormedMaker,
-    normed_judges,
+    image_discriminators,
     normed_makers,
     remembered,
 )
@@ -25,7 +25,6 @@ from trials.gans.image_players import (
     ImageDiscriminator,
     ImageGenerator,
     Plan,
-    image_judges,
     whole_channels,
 )
 from trials.gans.leaks import leaky_spans
@@ -59,6 +58,24 @@ DOMAIN = Space(
 """What may be asked for, far beyond what is worth trying."""
 
 
+class HalvedReal(Real):
+    """Images whose sides can be halved by every layer.
+
+    Raises:
+        DataError: They cannot, or the points are no images.
+    """
+
+    def __init__(self, data: Dataset, device: torch.device, dtype: torch.dtype) -> None:
+        multiple = 2**_MOST_LAYERS
+        if data.kind != "images" or any(side % multiple for side in data.shape[1:]):
+            raise DataError(
+                f"data '{data.name}': must be images whose sides are multiples of {multiple} for "
+                f"the trainer dcgan, got points of shape {data.shape}; choose digits, a folder "
+                "of IDX files or arrays (N, height, width), or trainer gan"
+            )
+        super().__init__(data, device, dtype)
+
+
 class DCGAN(GANTrainer):
     """Generative adversarial network of convolutions, for images.
 
@@ -76,21 +93,7 @@ class DCGAN(GANTrainer):
     default_data: ClassVar[str] = "digits"
     space = SPACE
     domain = DOMAIN
-
-    def __init__(
-        self,
-        data: Dataset,
-        device: str | torch.device = "cpu",
-        dtype: torch.dtype = torch.float32,
-    ) -> None:
-        multiple = 2**_MOST_LAYERS
-        if data.kind != "images" or any(side % multiple for side in data.shape[1:]):
-            raise DataError(
-                f"data '{data.name}': must be images whose sides are multiples of {multiple} for "
-                f"the trainer dcgan, got points of shape {data.shape}; choose digits, a folder "
-                "of IDX files or arrays (N, height, width), or trainer gan"
-            )
-        super().__init__(data, device, dtype)
+    reads = HalvedReal
 
     def structure(self, params: Mapping[str, Any]) -> Shape:
         """Trials of equal depth, buckets, batch size and discriminator steps share a cohort.
@@ -156,7 +159,7 @@ class _Family(GameFamily):
         self, rows: Sequence[Row], stack: Vectors
     ) -> Build[ImageGenerator] | Build[NormedMaker]:
         """What makes the stacked generators of `rows`."""
-        if self.shape.generator_norm != "none":
+        if self.shape.needs_autograd("generator"):
             return normed_makers(self, self._padded, rows, stack)
         activations = leaky_spans([self.settings(row) for row in rows])
 
@@ -178,8 +181,4 @@ class _Family(GameFamily):
         self, rows: Sequence[Row], stack: Vectors
     ) -> Build[ImageDiscriminator] | Build[NormedJudge]:
         """What makes the stacked discriminators of `rows`."""
-        plan = self._seen(self._padded)
-        if self.shape.is_penalised or self.shape.discriminator_norm != "none":
-            return normed_judges(self, plan, rows, stack)
-        activations = leaky_spans([self.settings(row) for row in rows])
-        return image_judges(plan, self.layouts["discriminator"], activations, self.workspace)
+        return image_discriminators(self, self._seen(self._padded), rows, stack)

@@ -45,6 +45,11 @@ OSCILLATION_EPOCHS = 20
 """Epochs in which a game that converges gets nearer."""
 OSCILLATION_DISTANCE = 0.5
 """Relative distance from the data at which a game that swings has not converged."""
+OSCILLATION_REACH = 0.9
+"""Of real points: samples that reach them in half of the epochs swing about the whole data.
+
+So do healthy games with clipped critics, which then calm down (ring, 2026-11-21).
+"""
 OSCILLATION_SWING = 0.3
 """From the first to the ninth decile of the distance, over its median."""
 OSCILLATION_PROGRESS = 0.9
@@ -180,6 +185,8 @@ def _oscillation(recent: History) -> Mapping[str, float] | None:
     is_off = middle >= OSCILLATION_DISTANCE and after >= OSCILLATION_DISTANCE
     if not is_off or after < OSCILLATION_PROGRESS * before:
         return None
+    if median(_of(recent, "reach")) >= OSCILLATION_REACH:
+        return None
     deciles = quantiles(distances, n=10)
     swing = _ratio(deciles[-1] - deciles[0], middle)
     if swing < OSCILLATION_SWING:
@@ -222,7 +229,7 @@ DETECTORS: dict[str, Detector] = {
     ),
     "oscillation": Detector(
         OSCILLATION_EPOCHS,
-        ("relative_distance",),
+        ("relative_distance", "reach"),
         _oscillation,
         "over {n_epochs} epochs the distance swung by {swing:.0%} around {relative_distance:.3g} "
         "and came no nearer",

@@ -15,6 +15,7 @@ from search_spaces import Float, Int, Space
 from search_spaces.gans import INFO_GAN as SPACE
 from trials.contract import Objective, Row
 from trials.gans.adversarial import EVALUATION, Extent, Lesson
+from trials.gans.per_row import per_row
 from trials.gans.settings import Shape
 from trials.gans.telling import Telling
 from trials.gans.training import GameFamily, GameTraining
@@ -142,7 +143,7 @@ class CodeLesson:
         columns = torch.arange(LANES)
         counts = torch.tensor(n_codes).view(-1, 1, 1)
         self._is_other = ((columns == 0) | (columns > counts)).to(like.device)
-        self._information = torch.tensor(information, dtype=torch.float64).view(-1, 1, 1).to(like)
+        self._information = per_row(information, like)
 
     def shares(self, logits: Tensor) -> Tensor:
         """Probabilities of the codes, shape (K, B, 16), zero in all other columns."""
@@ -192,7 +193,8 @@ class _Family(VectorFamily):
         extent = Extent(1, n_samples, n_samples)
         logits = made.new_empty(len(made), n_samples, LANES)
         network = training.game.discriminator.network(extent, EVALUATION)
-        shares = self._lesson(training.rows).shares(network.forward(made, None, logits))
+        logits = network.forward(training.scales.as_seen(made), None, logits)
+        shares = self._lesson(training.rows).shares(logits)
         telling = training.telling
         assert isinstance(telling, Codes)
         asked = telling.asked(n_samples).to(made.device)

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from trials.contract import Row
 from trials.gans.normalisation import N_REFERENCE, Batch, Norm, Plain, Spectral, Virtual
+from trials.gans.per_row import per_row
 from trials.gans.perceptrons import Form
 from trials.gans.tapes import latent_tape
 from trials.gans.training import GameFamily
@@ -31,10 +32,10 @@ def form_of(
         masks: One for real and zero for padded units, (K, 1, H), or None.
     """
     settings = [family.settings(row) for row in rows]
-    leak = torch.tensor([s.leak for s in settings], dtype=torch.float64).view(-1, 1, 1)
+    leak = per_row([s.leak for s in settings], family.real.points)
     names = runs(s.activation for s in settings)
     norm = _normalisation(family, player, rows, stack)
-    return Form(family.layouts[player], norm, names, leak.to(family.real.points), masks)
+    return Form(family.layouts[player], norm, names, leak, masks)
 
 
 def _normalisation(family: GameFamily, player: str, rows: Sequence[Row], stack: Vectors) -> Norm:
@@ -57,7 +58,10 @@ def _reference(family: GameFamily, player: str, rows: Sequence[Row]) -> Tensor:
         n_points = N_REFERENCE * shape.packing
         rngs = [generator(row.seed, "reference points") for row in rows]
         chosen = [torch.randint(real.n_points, (n_points,), generator=rng) for rng in rngs]
-        points = real.points[torch.stack(chosen).to(real.device)]
+        scaled = [real.scaled(family.settings(row).input_scaling).points for row in rows]
+        points = torch.stack(
+            [own[places.to(real.device)] for own, places in zip(scaled, chosen, strict=True)]
+        )
         n_features = real.n_features + real.n_conditions
         packed = view_of(n_features, shape.packing, real.width, family.workspace)
         return packed.see(points, "reference").clone()

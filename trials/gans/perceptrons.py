@@ -5,31 +5,37 @@ Without either, `trials.stacked.perceptron` does the same in half the time.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from trials.gans.adversarial import Extent
-from trials.gans.autograd_network import AutogradNetwork
+from trials.gans.autograd_network import AutogradNetwork, Use
 from trials.gans.normalisation import Norm
+from trials.stacked.activated import FUNCTIONS
 from trials.stacked.layout import Layout, Part, chain, linear
 
-Tensors = Mapping[str, Tensor]
 
-FUNCTIONS: dict[str, Callable[[Tensor], Tensor]] = {
-    "linear": lambda x: x,
-    "sigmoid": torch.sigmoid,
-    "tanh": torch.tanh,
-    "hard_tanh": functional.hardtanh,
-    "relu": torch.relu,
-    "elu": functional.elu,
-    "selu": functional.selu,
-    "softplus": functional.softplus,
-}
-"""Name of an activation -> the function; that of leaky_relu has a slope per row."""
+def activated(sums: Tensor, spans: Sequence[tuple[str, slice]], leak: Tensor) -> Tensor:
+    """The activations of `sums`, (K, B, H).
+
+    Args:
+        sums: Of the inputs of each unit.
+        spans: Neighbouring rows of one activation, its name first.
+        leak: Slope of leaky_relu below zero, (K, 1, 1).
+    """
+
+    def of(name: str, rows: slice) -> Tensor:
+        if name == "leaky_relu":
+            # rows stand where channels do: one pass, where a choice by a mask takes three
+            own = sums[rows].unsqueeze(0)
+            return functional.prelu(own, leak[rows].flatten()).squeeze(0)
+        return FUNCTIONS[name](sums[rows])
+
+    parts = [of(name, rows) for name, rows in spans]
+    return parts[0] if len(parts) == 1 else torch.cat(parts)
 
 
 def normed_chain(widths: Sequence[int], norm: str) -> Layout:
@@ -77,15 +83,8 @@ class Form:
 
     def activate(self, sums: Tensor) -> Tensor:
         """The activations of sums (K, B, H)."""
-        parts = [self._activated(name, sums[rows], rows) for name, rows in self.spans]
-        units = parts[0] if len(parts) == 1 else torch.cat(parts)
+        units = activated(sums, self.spans, self.leak)
         return units if self.masks is None else units * self.masks
-
-    def _activated(self, name: str, sums: Tensor, rows: slice) -> Tensor:
-        if name == "leaky_relu":
-            # rows stand where channels do: one pass, where a choice by a mask takes three
-            return functional.prelu(sums.unsqueeze(0), self.leak[rows].flatten()).squeeze(0)
-        return FUNCTIONS[name](sums)
 
 
 class AutogradPerceptron(AutogradNetwork):
@@ -95,32 +94,19 @@ class AutogradPerceptron(AutogradNetwork):
         form: What they are.
         parameters: (K, P).
         gradient: (K, P), filled by `backward`.
-        extent: Of the batches.
-        learns: `backward` may follow; otherwise only `through`.
-        is_asked: Neither may follow, and nothing is remembered.
-        by_batch: Statistics are those of the batch, not the running ones.
+        use: What they are for.
     """
 
-    def __init__(
-        self,
-        form: Form,
-        parameters: Tensor,
-        gradient: Tensor,
-        extent: Extent,
-        *,
-        learns: bool,
-        is_asked: bool,
-        by_batch: bool,
-    ) -> None:
-        super().__init__(form.layout, parameters, gradient, learns=learns, is_asked=is_asked)
-        self._form, self._extent, self._by_batch = form, extent, by_batch
+    def __init__(self, form: Form, parameters: Tensor, gradient: Tensor, use: Use) -> None:
+        super().__init__(form.layout, parameters, gradient, use)
+        self._form = form
         last = len({part.name.split(".")[0] for part in form.layout.parts}) - 1
         self._n_layers = 1 + (last // 2 if form.norm.is_layer else last)
 
     def computed(self, x: Tensor, *, remembers: bool) -> Tensor:
         """Outputs for `x`, shape (K, B, inputs)."""
-        form, leaves = self._form, self.leaves
-        norm = form.norm.over(self._extent, is_training=self._by_batch, remembers=remembers)
+        form, use, leaves = self._form, self.use, self.leaves
+        norm = form.norm.over(use.extent, is_training=use.by_batch, remembers=remembers)
         units = norm.beginning(x)
         for layer in range(self._n_layers):
             name = str(layer * form.n_modules)

@@ -15,12 +15,13 @@ from search_spaces.gans import PIX2PIX as SPACE
 from trials.contract import Objective, Row
 from trials.data import DataError, Dataset
 from trials.gans.adversarial import JUDGING, LEARNING, Build, Extent
-from trials.gans.autograd_images import NormedJudge, normed_judges, remembered
-from trials.gans.image_players import ImageDiscriminator, Plan, image_judges, whole_channels
+from trials.gans.autograd_images import NormedJudge, image_discriminators, remembered
+from trials.gans.image_players import ImageDiscriminator, Plan, whole_channels
 from trials.gans.leaks import leaky_spans
+from trials.gans.per_row import per_row
 from trials.gans.real import Real
 from trials.gans.settings import GAME_AXES, NORM_AXES, STILL_ACTIVATIONS, GameSettings, Shape
-from trials.gans.telling import Telling
+from trials.gans.telling import Shown
 from trials.gans.trainer import GANTrainer
 from trials.gans.training import GameFamily, GameTraining
 from trials.gans.translation import VALIDATION_L1, distance
@@ -117,15 +118,8 @@ class Pix2Pix(GANTrainer):
     default_data: ClassVar[str] = "digits"
     space = SPACE
     domain = DOMAIN
-
-    def __init__(
-        self,
-        data: Dataset,
-        device: str | torch.device = "cpu",
-        dtype: torch.dtype = torch.float32,
-    ) -> None:
-        self.pairs = PairReal(data, torch.device(device), dtype)
-        self.real = self.pairs
+    reads = PairReal
+    real: PairReal
 
     @property
     def objectives(self) -> tuple[Objective, ...]:
@@ -136,11 +130,11 @@ class Pix2Pix(GANTrainer):
         """Trials of equal buckets, batch size and discriminator steps share a cohort."""
         settings = settings_of(Settings, params)
         channels = whole_channels(_judge_plan(self.real, settings.channels))
-        return settings.shape(channels, width_bucket(settings.latent + self.pairs.n_conditions))
+        return settings.shape(channels, width_bucket(settings.latent + self.real.n_conditions))
 
     def family(self, shape: Shape) -> GameFamily:
         """U-nets and their discriminators of that shape on the data."""
-        return _Family(self.pairs, shape)
+        return _Family(self.real, shape)
 
 
 def _judge_plan(real: Real, channels: int, n_logits: int = 1) -> Plan:
@@ -149,44 +143,12 @@ def _judge_plan(real: Real, channels: int, n_logits: int = 1) -> Plan:
     return Plan((2, height, width), 2, channels, 1, n_logits)
 
 
-class Edges(Telling):
-    """The edges of real images, told for generated ones.
-
-    Args:
-        real: The images.
-        n_rows: K.
-    """
-
-    def __init__(self, real: PairReal, n_rows: int) -> None:
-        self._real, self._n_rows = real, n_rows
-
-    def begin(self, epochs: Sequence[int]) -> None:
-        """Nothing is drawn."""
-
-    def n_told(self, k: int) -> int:
-        """How many inputs row k has."""
-        return self._real.n_conditions
-
-    def told(self, player: str, n_steps: int, points: Tensor) -> Tensor:
-        """The edges of the step's real images, shape (steps, K, B, pixels)."""
-        return points[..., self._real.n_features : 2 * self._real.n_features]
-
-    def evaluated(self, n_samples: int) -> Tensor:
-        """The edges of validation images in turn, shape (K, n_samples, pixels)."""
-        asked = self._real.asked
-        turns = torch.arange(n_samples, device=asked.device) % len(asked)
-        return asked[turns].expand(self._n_rows, -1, -1)
-
-
 class _Family(GameFamily):
     """U-nets and convolutional discriminators."""
 
     kind = Settings
     width_axis: ClassVar[str] = "channels"
-
-    def __init__(self, real: PairReal, shape: Shape) -> None:
-        self._pairs = real
-        super().__init__(real, shape)
+    real: PairReal
 
     def _plan(self, channels: int, latent: int) -> UnetPlan:
         _, height, width = self.real.data.shape
@@ -194,7 +156,7 @@ class _Family(GameFamily):
 
     @property
     def _padded(self) -> UnetPlan:
-        n_latent = self.shape.latent - self._pairs.n_conditions // LANES * LANES
+        n_latent = self.shape.latent - self.real.n_conditions // LANES * LANES
         return self._plan(self.shape.width, n_latent)
 
     def padded_layouts(self) -> Mapping[str, Layout]:
@@ -225,15 +187,16 @@ class _Family(GameFamily):
             return Layout(tuple(self._plan(settings.channels, settings.latent).parts()))
         return self._judge_layout(_judge_plan(self.real, settings.channels))
 
-    def telling(self, rows: Sequence[Row]) -> Edges:
-        """The edges."""
-        return Edges(self._pairs, len(rows))
+    def telling(self, rows: Sequence[Row]) -> Shown:
+        """The edges of real images, told for generated ones."""
+        n = self.real.n_features
+        return Shown(slice(n, 2 * n), self.real.asked, len(rows))
 
     def closeness(self, rows: Sequence[Row]) -> Tensor | None:
         """Weight of the distance from the true images over their pixels, (K, 1, 1)."""
         n_pixels = self.real.n_features
         weights = [settings_of(Settings, row.params).closeness / n_pixels for row in rows]
-        return torch.tensor(weights, dtype=torch.float64).view(-1, 1, 1).to(self.real.points)
+        return per_row(weights, self.real.points)
 
     def generators(self, rows: Sequence[Row], stack: Vectors) -> Build[Unet]:
         """What makes the stacked generators of `rows`."""
@@ -253,11 +216,8 @@ class _Family(GameFamily):
     ) -> Build[ImageDiscriminator] | Build[NormedJudge]:
         """What makes the stacked discriminators of `rows`."""
         plan = _judge_plan(self.real, self.shape.width, LANES)
-        if self.shape.is_penalised or self.shape.discriminator_norm != "none":
-            return normed_judges(self, plan, rows, stack)
-        activations = leaky_spans([self.settings(row) for row in rows])
-        return image_judges(plan, self.layouts["discriminator"], activations, self.workspace)
+        return image_discriminators(self, plan, rows, stack)
 
     def figures(self, training: GameTraining, made: Tensor) -> dict[str, Tensor]:
         """The mean absolute difference from the true validation images, in data units."""
-        return {VALIDATION_L1.name: distance(self.real, made, self._pairs.answers)}
+        return {VALIDATION_L1.name: distance(self.real, made, self.real.answers)}

@@ -12,15 +12,15 @@ import torch
 from torch import Tensor
 
 from search_spaces import Categorical, Float, Int, Space
-from search_spaces.growing import PROGRESSIVE_GAN as SPACE
+from search_spaces.gans import PROGRESSIVE_GAN as SPACE
 from trials.contract import Row, RowState
-from trials.data import Dataset
 from trials.gans.adversarial import Build, Extent
-from trials.gans.autograd_images import Use
+from trials.gans.autograd_network import Use
 from trials.gans.enlarged import SIDES, EnlargedReal
 from trials.gans.maps import Size
 from trials.gans.normalisation import direction_parts
 from trials.gans.norming import form_of
+from trials.gans.per_row import per_row
 from trials.gans.progressive_players import (
     GrowingJudge,
     GrowingMaker,
@@ -37,14 +37,14 @@ from trials.gans.settings import (
     Shape,
 )
 from trials.gans.trainer import GANTrainer
-from trials.gans.training import PLAYERS, GameFamily, GameTraining
+from trials.gans.training import MOMENTS, PLAYERS, GameFamily, GameTraining
 from trials.stacked.batches import Order, Piece
 from trials.stacked.cohort import Vectors
 from trials.stacked.layout import LANES, Layout, width_bucket
 from trials.stacked.settings import settings_of
 
 _LAST = len(SIDES) - 1
-_MOMENTS = ("first_moment", "second_moment")
+_LEFT_OUT = ("generator_norm", "discriminator_norm", "input_scaling")
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ class Settings(GameSettings):
 
 
 DOMAIN = Space(
-    **{n: a for n, a in (GAME_AXES | NORM_AXES).items() if not n.endswith("_norm")},
+    **{n: a for n, a in (GAME_AXES | NORM_AXES).items() if n not in _LEFT_OUT},
     discriminator_norm=Categorical(("none", "spectral")),
     channels=Int(1, 1024),
     phase_epochs=Int(1, 2**20),
@@ -116,15 +116,8 @@ class ProgressiveGAN(GANTrainer):
     default_data: ClassVar[str] = "digits"
     space = SPACE
     domain = DOMAIN
-
-    def __init__(
-        self,
-        data: Dataset,
-        device: str | torch.device = "cpu",
-        dtype: torch.dtype = torch.float32,
-    ) -> None:
-        self.enlarged = EnlargedReal(data, torch.device(device), dtype)
-        self.real = self.enlarged
+    reads = EnlargedReal
+    real: EnlargedReal
 
     def structure(self, params: Mapping[str, Any]) -> Shape:
         """Trials of equal buckets, batch size, steps, packing and norm share a cohort."""
@@ -133,7 +126,7 @@ class ProgressiveGAN(GANTrainer):
 
     def family(self, shape: Shape) -> GameFamily:
         """Players of that shape on the data."""
-        return _Family(self.enlarged, shape)
+        return _Family(self.real, shape)
 
     def samples(self, state: RowState, params: Mapping[str, Any]) -> Tensor:
         """What the generator makes of one fixed latent batch, (N, C, 32, 32), in data units."""
@@ -147,7 +140,7 @@ class ProgressiveGAN(GANTrainer):
     def _grown(self, state: RowState, params: Mapping[str, Any]) -> _Phased:
         """The row in the phase of its last epoch."""
         row = Row(0, params, 0, 1)
-        family = _Family(self.enlarged, self.structure(params))
+        family = _Family(self.real, self.structure(params))
         stack = {k: v.unsqueeze(0) for k, v in family.restore(row, state).items()}
         epoch = max(0, int(state["epoch"]) - 1)
         return family.grown([row], stack, [epoch])
@@ -237,8 +230,7 @@ class _Family(GameFamily):
         shares = [s.share(epoch) for s, epoch in zip(settings, epochs, strict=True)]
         fades = None
         if min(shares) < 1.0:
-            column = torch.tensor(shares, dtype=torch.float64).view(-1, 1, 1)
-            fades = column.to(self.real.points)
+            fades = per_row(shares, self.real.points)
         family = _Family(self._enlarged, self.shape, Phase(number, fades))
         family.workspace = self.workspace
         return _Phased(family, rows, stack)
@@ -275,7 +267,7 @@ class _Growing(GameTraining):
         for k, (row, epoch) in enumerate(zip(rows, own_epochs, strict=True)):
             if self._players.own(row).begins_phase(epoch):
                 for player in PLAYERS:
-                    for moment in _MOMENTS:
+                    for moment in MOMENTS:
                         own[f"{player}.{moment}"][k] = 0.0
         figures = self._players.grown(rows, own, own_epochs).epoch(own_epochs)
         for name, tensor in own.items():

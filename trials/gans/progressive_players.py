@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from trials.gans.autograd_images import ImageNetwork, Use
+from trials.gans.autograd_images import ImageNetwork
+from trials.gans.autograd_network import Use
 from trials.gans.enlarged import SIDES
 from trials.gans.halving import WINDOW
 from trials.gans.maps import Size, as_maps, as_points, convolved, grown
@@ -113,13 +114,13 @@ def _mixed(maps: Tensor, weight: Tensor) -> Tensor:
     return torch.stack(made, 1)
 
 
-class GrowingMaker(ImageNetwork):
-    """K generators of images of one phase's side.
+class _Growing(ImageNetwork):
+    """What both players have in common.
 
     Args:
         growth: The padded shape.
         phase: How far they have grown.
-        form: What they are; `layout` from `growth.generator`.
+        form: What they are; `layout` from `growth`.
         parameters: (K, P).
         gradient: (K, P).
         use: What they are for.
@@ -135,11 +136,15 @@ class GrowingMaker(ImageNetwork):
         use: Use,
     ) -> None:
         super().__init__(form, parameters, gradient, use)
-        self._growth, self._phase, self._is_asked_only = growth, phase, use.is_asked
+        self._growth, self._phase = growth, phase
+
+
+class GrowingMaker(_Growing):
+    """K generators of images of one phase's side."""
 
     def forward(self, x: Tensor, masks: None, out: Tensor) -> Tensor:
         """Images for `x`, shape (K, B, Z), in `out`; a few at a time where none learns of them."""
-        if not self._is_asked_only:
+        if not self.use.is_asked:
             return super().forward(x, masks, out)
         for few, into in zip(torch.split(x, _PIECE, 1), torch.split(out, _PIECE, 1), strict=True):
             into.copy_(self.computed(few, remembers=False))
@@ -166,20 +171,8 @@ class GrowingMaker(ImageNetwork):
         return _mixed(maps, self.leaves[f"paint.{i}.weight"].flatten(2)) + self.bias(f"paint.{i}")
 
 
-class GrowingJudge(ImageNetwork):
-    """K discriminators of images of one phase's side; arguments as for `GrowingMaker`."""
-
-    def __init__(
-        self,
-        growth: Growth,
-        phase: Phase,
-        form: Form,
-        parameters: Tensor,
-        gradient: Tensor,
-        use: Use,
-    ) -> None:
-        super().__init__(form, parameters, gradient, use)
-        self._growth, self._phase = growth, phase
+class GrowingJudge(_Growing):
+    """K discriminators of images of one phase's side."""
 
     def computed(self, x: Tensor, *, remembers: bool) -> Tensor:
         """Logits for images `x`, shape (K, B, pixels)."""

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from trials.contract import Row
+from trials.gans.per_row import per_row
 from trials.gans.settings import GameSettings
 
 _STATE = ("parameters", "first_moment", "second_moment")
@@ -64,7 +65,7 @@ class Bounds:
             self._average.lerp_(parameters, self._renewal)
 
     def _column(self, values: Sequence[float]) -> Tensor:
-        return torch.tensor(values, dtype=torch.float64).unsqueeze(1).to(self._state[0])
+        return per_row(values, self._state[0], 2)
 
 
 def factors(

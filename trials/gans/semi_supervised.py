@@ -18,14 +18,13 @@ from trials.contract import Objective, Row
 from trials.data import DataError, Dataset
 from trials.gans.adversarial import EVALUATION, JUDGING, LEARNING, Build, Extent, JudgeNetwork
 from trials.gans.leaks import leaky_spans
+from trials.gans.per_row import per_row
 from trials.gans.real import Real
 from trials.gans.settings import NORM_AXES, Shape
 from trials.gans.training import GameFamily, GameTraining
 from trials.gans.vectors import AXES, Settings, VectorFamily, VectorGAN
-from trials.stacked.activations import ACTIVATIONS
 from trials.stacked.batches import padded_batch
 from trials.stacked.cohort import Vectors
-from trials.stacked.dropout import padding_masks
 from trials.stacked.layout import LANES
 from trials.stacked.perceptron import Perceptron
 from trials.stacked.settings import settings_of
@@ -89,8 +88,8 @@ class SemiSupervisedGAN(VectorGAN):
     The discriminator has a logit per class and none for generated points: that one is 0, so that
     log sum exp of the others is the logit of being real. Its loss is that of a GAN plus the
     cross-entropy of all labelled points, weighted, at every step. Weights have the names of
-    `VectorGAN`. All is stacked; norms of the discriminator, packing and the gradient penalty are
-    not offered, since the labelled points go through its network with the others.
+    `VectorGAN`. All is stacked; norms, packing, other scales and the gradient penalty are not
+    offered, since the labelled points go through its network with the others.
 
     Source: Salimans et al., NeurIPS (2016).
     """
@@ -103,15 +102,8 @@ class SemiSupervisedGAN(VectorGAN):
         **{name: axis for name, axis in AXES.items() if name not in NORM_AXES},
         supervision=Float(0.0, 1e6),
     )
-
-    def __init__(
-        self,
-        data: Dataset,
-        device: str | torch.device = "cpu",
-        dtype: torch.dtype = torch.float32,
-    ) -> None:
-        self.semi = SemiReal(data, torch.device(device), dtype)
-        self.real = self.semi
+    reads = SemiReal
+    real: SemiReal
 
     @property
     def objectives(self) -> tuple[Objective, ...]:
@@ -124,7 +116,7 @@ class SemiSupervisedGAN(VectorGAN):
 
     def family(self, shape: Shape) -> GameFamily:
         """Perceptrons of that shape on the data."""
-        return _Family(self.semi, shape)
+        return _Family(self.real, shape)
 
 
 class ClassJudge:
@@ -197,10 +189,7 @@ class _Family(VectorFamily):
     """Perceptrons, of which the discriminators tell classes."""
 
     kind: ClassVar[type[Settings]] = SemiSettings
-
-    def __init__(self, real: SemiReal, shape: Shape) -> None:
-        self._semi = real
-        super().__init__(real, shape)
+    real: SemiReal
 
     def n_logits(self, settings: Settings) -> int:
         """Outputs of the discriminator."""
@@ -209,12 +198,10 @@ class _Family(VectorFamily):
     def discriminators(self, rows: Sequence[Row], stack: Vectors) -> Build[JudgeNetwork]:
         """What makes the stacked discriminators of `rows`."""
         settings = [settings_of(SemiSettings, row.params) for row in rows]
-        masks, like = None, stack["discriminator.parameters"]
-        if any(ACTIVATIONS[s.activation].moves_zero for s in settings):
-            units = [s.units for s in settings]
-            masks = padding_masks(units, self.shape.layers, self.shape.width, like)
-        weights = torch.tensor([s.supervision for s in settings], dtype=torch.float64)
-        semi, spans = self._semi, leaky_spans(settings)
+        like = stack["discriminator.parameters"]
+        masks = self.masks(settings, like)
+        supervision = per_row([s.supervision for s in settings], like)
+        semi, spans = self.real, leaky_spans(settings)
 
         def build(parameters: Tensor, gradient: Tensor, extent: Extent, use: str) -> ClassJudge:
             n_labelled = len(semi.labelled) if use == LEARNING else 0
@@ -223,7 +210,6 @@ class _Family(VectorFamily):
             n_batch = extent.n_rows + n_labelled
             network = Perceptron(*tensors, n_batch, spans, masks, self.workspace, name)
             labelled = semi.labelled[:n_labelled], semi.share[:n_labelled]
-            supervision = weights.view(-1, 1, 1).to(like)
             n_classes = self.real.data.n_classes
             return ClassJudge(network, n_classes, *labelled, supervision, self.workspace)
 
@@ -231,7 +217,7 @@ class _Family(VectorFamily):
 
     def figures(self, training: GameTraining, made: Tensor) -> dict[str, Tensor]:
         """Accuracy and cross-entropy on the validation points."""
-        semi, n_rows = self._semi, len(made)
+        semi, n_rows = self.real, len(made)
         extent = Extent(1, len(semi.asked), len(semi.classes))
         judge = training.game.discriminator.network(extent, EVALUATION)
         assert isinstance(judge, ClassJudge)

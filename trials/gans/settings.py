@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from search_spaces import Categorical, Float, Int
 from search_spaces.parameters import Axis
+from trials.data.scaling import ScalingKind
 from trials.gans.losses import LOSSES
 from trials.stacked.activations import ACTIVATIONS, LEAK
 from trials.stacked.optimizers import Rule
@@ -20,6 +21,9 @@ STILL_ACTIVATIONS = Categorical(
 """The axis of players that have no room for masks: padded units stay 0 by themselves."""
 
 FROZEN = ("none", "generator", "discriminator")
+
+INPUT_SCALINGS: tuple[ScalingKind, ...] = ("none", "standardize", "minmax")
+"""What may be done to points before players see them, and undone to samples."""
 
 GENERATOR_NORMS = ("none", "batch", "virtual")
 DISCRIMINATOR_NORMS = ("none", "batch", "virtual", "spectral")
@@ -53,10 +57,10 @@ class Shape:
     discriminator_norm: str = "none"
     is_penalised: bool = False
 
-    @property
-    def needs_autograd(self) -> bool:
-        """Some gradient is found by autograd."""
-        return self.is_penalised or self.norms != ("none", "none")
+    def needs_autograd(self, player: str) -> bool:
+        """Autograd finds the player's gradients: it is normalised, or its slopes are penalised."""
+        is_penalised = self.is_penalised and player == "discriminator"
+        return is_penalised or self.norm(player) != "none"
 
     def norm(self, player: str) -> str:
         """What normalises the player's inner layers."""
@@ -74,11 +78,6 @@ class Shape:
             "discriminator": self.discriminator_norm == "spectral",
         }
         return [player for player, is_so in remembers.items() if is_so]
-
-    @property
-    def norms(self) -> tuple[str, str]:
-        """Of the generator and the discriminator."""
-        return self.generator_norm, self.discriminator_norm
 
     @property
     def label(self) -> str:
@@ -114,8 +113,8 @@ class GameSettings:
         label_flips: Probability that a point is shown to the discriminator under the other label.
         clip: Parameters of the discriminator stay within [-clip, clip]; 0 for no bound.
         gradient_penalty: Weight of the discriminator's penalty for slopes other than 1.
-        instance_noise: Deviation of the noise on all that the discriminator sees, in deviations
-            of the data, in the first epoch; it falls evenly to 0.
+        instance_noise: Deviation of the noise on all that the discriminator sees, as it sees it
+            (in deviations of standardised data), in the first epoch; it falls evenly to 0.
         instance_noise_end: Share of the trial's epochs at which it is 0.
         average_half_life: Generated samples after which an older generator counts half in the
             average that is evaluated and kept; 0 for the generator as it is.
@@ -125,6 +124,7 @@ class GameSettings:
         packing: Points that the discriminator judges together, one of `PACKINGS`.
         generator_norm: One of `GENERATOR_NORMS`.
         discriminator_norm: One of `DISCRIMINATOR_NORMS`.
+        input_scaling: How players see points, one of `INPUT_SCALINGS`.
 
     Sources: packing: Lin et al., PacGAN, NeurIPS (2018); smoothing, flips and virtual batch
     normalisation: Salimans et al., NeurIPS (2016); instance noise: Sønderby et al., ICLR (2017);
@@ -158,6 +158,7 @@ class GameSettings:
     packing: int = 1
     generator_norm: str = "none"
     discriminator_norm: str = "none"
+    input_scaling: ScalingKind = "standardize"
 
     def rule(self, player: str) -> Rule:
         """The optimizer of a player."""
@@ -230,5 +231,6 @@ NORM_AXES: dict[str, Axis] = {
     "packing": Categorical(PACKINGS),
     "generator_norm": Categorical(GENERATOR_NORMS),
     "discriminator_norm": Categorical(DISCRIMINATOR_NORMS),
+    "input_scaling": Categorical(INPUT_SCALINGS),
 }
-"""What may be asked besides of GANs whose players may be normalised and penalised."""
+"""What may be asked besides of GANs whose players see nothing but the points of a step."""

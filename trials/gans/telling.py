@@ -5,7 +5,13 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor
+
+
+def in_turn(table: Tensor, n_samples: int) -> Tensor:
+    """Rows of the table one after another, and again from the first; `n_samples` in all."""
+    return table[torch.arange(n_samples, device=table.device) % len(table)]
 
 
 class Telling(ABC):
@@ -75,3 +81,31 @@ class Nothing(Telling):
     def evaluated(self, n_samples: int) -> Tensor:
         """Never asked for."""
         raise NotImplementedError
+
+
+class Shown(Telling):
+    """Generators that are told some columns of the step's real points.
+
+    Args:
+        columns: Which.
+        asked: What is told for samples that are measured, in turn, shape (V, E).
+        n_rows: K.
+    """
+
+    def __init__(self, columns: slice, asked: Tensor, n_rows: int) -> None:
+        self._columns, self._asked, self._n_rows = columns, asked, n_rows
+
+    def begin(self, epochs: Sequence[int]) -> None:
+        """Nothing is drawn."""
+
+    def n_told(self, k: int) -> int:
+        """As many for each row."""
+        return self._asked.shape[1]
+
+    def told(self, player: str, n_steps: int, points: Tensor) -> Tensor:
+        """Columns of the step's real points, shape (steps, K, B, E)."""
+        return points[..., self._columns]
+
+    def evaluated(self, n_samples: int) -> Tensor:
+        """Those of validation points in turn, shape (K, n_samples, E)."""
+        return in_turn(self._asked, n_samples).expand(self._n_rows, -1, -1)

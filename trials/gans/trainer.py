@@ -26,6 +26,7 @@ class GANTrainer(ABC):
     Attributes:
         space: The ready space.
         domain: Every axis with all its values.
+        reads: What the players imitate; it refuses data that the trainer cannot take.
     """
 
     name: ClassVar[str]
@@ -34,6 +35,7 @@ class GANTrainer(ABC):
     default_data: ClassVar[str]
     space: Space
     domain: Space
+    reads: ClassVar[type[Real]] = Real
     _wanted: tuple[str, ...] = ()
 
     def __init__(
@@ -42,7 +44,7 @@ class GANTrainer(ABC):
         device: str | torch.device = "cpu",
         dtype: torch.dtype = torch.float32,
     ) -> None:
-        self.real = Real(data, torch.device(device), dtype)
+        self.real = self.reads(data, torch.device(device), dtype)
 
     @property
     def objectives(self) -> tuple[Objective, ...]:

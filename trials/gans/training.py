@@ -27,9 +27,11 @@ from trials.gans.adversarial import (
     PlayerNetwork,
 )
 from trials.gans.losses import LOSSES
+from trials.gans.per_row import per_row
 from trials.gans.quality import N_SAMPLES
 from trials.gans.real import Real
 from trials.gans.remedies import Bounds, factors
+from trials.gans.scales import Scales
 from trials.gans.settings import GameSettings, Shape
 from trials.gans.tapes import Tapes, latent_tape
 from trials.gans.telling import Nothing, Telling
@@ -44,8 +46,10 @@ from trials.stacked.settings import settings_of
 from trials.stacked.workspace import Workspace
 
 PLAYERS = ("generator", "discriminator")
+MOMENTS = ("first_moment", "second_moment")
+"""What each player's optimizer remembers."""
+
 _INITIALIZER = "xavier_uniform"
-_MOMENTS = ("first_moment", "second_moment")
 
 
 class GameFamily(ABC):
@@ -105,7 +109,7 @@ class GameFamily(ABC):
         return None
 
     def figures(self, training: GameTraining, made: Tensor) -> dict[str, Tensor]:
-        """Further figures of generated points `made`, scaled, (K, N, width); (K,) each."""
+        """Further figures of points `made`, standardised, (K, N, width); (K,) each."""
         return {}
 
     def settings(self, row: Row) -> GameSettings:
@@ -115,7 +119,8 @@ class GameFamily(ABC):
     @property
     def mode(self) -> Callable[[], AbstractContextManager[Any]]:
         """The context in which rows train."""
-        return torch.no_grad if self.shape.needs_autograd else torch.inference_mode
+        by_autograd = any(self.shape.needs_autograd(player) for player in PLAYERS)
+        return torch.no_grad if by_autograd else torch.inference_mode
 
     def block(self, row: Row) -> Hashable:
         """All rows of one shape are stacked, but those with an average have a vector more."""
@@ -135,7 +140,7 @@ class GameFamily(ABC):
             tensors = draw(true, _INITIALIZER, rng, self.real.dtype)
             parameters = self.layouts[player].pack(tensors, true).to(self.real.device)
             vectors[f"{player}.parameters"] = parameters
-            vectors |= {f"{player}.{moment}": torch.zeros_like(parameters) for moment in _MOMENTS}
+            vectors |= {f"{player}.{moment}": torch.zeros_like(parameters) for moment in MOMENTS}
             if player in self.buffers:
                 true, rng = self.true_buffers(row, player), generator(row.seed, f"{player} buffers")
                 tensors = draw(true, _INITIALIZER, rng, self.real.dtype)
@@ -161,7 +166,7 @@ class GameFamily(ABC):
 
     def _kinds(self, row: Row, player: str) -> list[str]:
         """Names of the player's vectors."""
-        kinds = ["parameters", *_MOMENTS]
+        kinds = ["parameters", *MOMENTS]
         kinds += ["buffers"] * (player in self.buffers)
         is_averaged = player == "generator" and self.settings(row).average_half_life > 0
         return kinds + ["average"] * is_averaged
@@ -209,12 +214,14 @@ class GameTraining:
         rows: In order.
         game: Their players.
         telling: What the generators are told.
+        scales: On which players see points.
     """
 
     def __init__(self, family: GameFamily, rows: Sequence[Row], stack: Vectors) -> None:
         self.family, self.rows, self._real = family, rows, family.real
         self._settings = settings = [family.settings(row) for row in rows]
         self._take = family.workspace.take
+        self.scales = Scales(family.real, settings)
         self.telling = family.telling(rows)
         shape, some = family.shape, stack["generator.parameters"]
         self._bounds = [Bounds(player, settings, stack, shape.batch_size) for player in PLAYERS]
@@ -228,8 +235,8 @@ class GameTraining:
             Player("discriminator", LANES, stack, rules[1], *discriminators),
             judging=[(rows, j) for j, rows in runs(loss.judging for loss in losses)],
             fooling=[(rows, f) for f, rows in runs(loss.fooling for loss in losses)],
-            smoothing=_column([s.label_smoothing for s in settings], some).unsqueeze(2),
-            penalty=_column([s.gradient_penalty for s in settings], some),
+            smoothing=per_row([s.label_smoothing for s in settings], some),
+            penalty=per_row([s.gradient_penalty for s in settings], some, 2),
             view=view_of(n_features, shape.packing, family.real.width, family.workspace),
             conditions=slice(family.real.n_features, n_features),
             lesson=family.lesson(rows),
@@ -266,7 +273,7 @@ class GameTraining:
                     fooling, answer = next(answers)
                     self.game.generator_step(fooling, batch, answer)
             for name, value in self._values(logits, judged, batch.judged.n_points).items():
-                seen[name].append(_per_row(value))
+                seen[name].append(_by_row(value))
         figures = self._measured()
         figures |= {name: torch.cat(parts, 1).double().mean(1) for name, parts in seen.items()}
         return by_row(figures)
@@ -281,10 +288,8 @@ class GameTraining:
             ("discriminator", self._bounds[1], self.game.discriminator, n_steps),
         ):
             bounds.begin(epochs)
-            done = [
-                n * settings.moved(name, epoch)
-                for settings, epoch in zip(self._settings, epochs, strict=True)
-            ]
+            own = zip(self._settings, epochs, strict=True)
+            done = [n * settings.moved(name, epoch) for settings, epoch in own]
             player.updates.begin(paces, done, n)
 
     def _turns(self, piece: Piece, n_steps: int) -> list[int]:
@@ -331,6 +336,7 @@ class GameTraining:
         pairs = self._take("pairs", n_steps, n_rows, 2 * n_batch, self._real.width)
         points = self._real.points.index_select(0, chosen.flatten())
         pairs[:, :, :n_batch] = points.view(n_steps, n_rows, n_batch, -1)
+        self.scales.show(pairs, chosen)
         return pairs
 
     def _batch(self, piece: Piece) -> Batch:
@@ -365,10 +371,10 @@ class GameTraining:
         return self._real.in_data_units(self._evaluated())
 
     def _evaluated(self) -> Tensor:
-        """What the generators make of their fixed latent batches, scaled, (K, N, width)."""
+        """What generators make of their fixed latent batches, standardised, (K, N, width)."""
         made = self._take("made", len(self.rows), N_SAMPLES, self._real.width)
         network = self.game.generator.network(Extent(1, N_SAMPLES, N_SAMPLES), EVALUATION)
-        return network.forward(self.evaluation_latent(), None, made)
+        return self.scales.standardise(network.forward(self.evaluation_latent(), None, made))
 
     def evaluation_latent(self) -> Tensor:
         """The fixed latent batch of each row, with what it is told, (K, N, inputs)."""
@@ -386,11 +392,6 @@ def _steps(draws: Tensor | None, n_steps: int) -> Sequence[Tensor | None]:
     return [None] * n_steps if draws is None else draws.unbind(0)
 
 
-def _column(values: Sequence[float], like: Tensor) -> Tensor:
-    """One number per row, shape (K, 1)."""
-    return torch.tensor(values, dtype=torch.float64).unsqueeze(1).to(like)
-
-
-def _per_row(values: Tensor) -> Tensor:
+def _by_row(values: Tensor) -> Tensor:
     """Values (steps, K, points) with the row first, shape (K, steps * points)."""
     return values.transpose(0, 1).flatten(1)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 
 from trials.contract import Objective
 from trials.gans.real import Real
+from trials.gans.telling import in_turn
 
 VALIDATION_L1 = Objective("validation_l1", "minimize", "data units")
 """The figure of every translation of images."""
@@ -21,5 +21,4 @@ def distance(real: Real, made: Tensor, truth: Tensor) -> Tensor:
         truth: In data units, shape (V, D).
     """
     images = made[:, :, : real.n_features] * real.scale + real.shift
-    turns = torch.arange(made.shape[1], device=made.device) % len(truth)
-    return (images - truth[turns]).abs().flatten(1).double().mean(1)
+    return (images - in_turn(truth, made.shape[1])).abs().flatten(1).double().mean(1)

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
-from trials.gans.adversarial import Extent
-from trials.gans.perceptrons import FUNCTIONS
-from trials.stacked.layout import Layout, Part, linear
+from trials.gans.autograd_network import AutogradNetwork, Use
+from trials.gans.perceptrons import activated
+from trials.stacked.layout import LANES, Layout, Part, linear
 
 TRANSLATORS = ("to_a", "to_b")
 JUDGES = ("of_a", "of_b")
@@ -52,131 +53,70 @@ class TwinForm:
             weight, bias = (leaves[f"{name}.{2 * layer}.{kind}"] for kind in ("weight", "bias"))
             x = torch.baddbmm(bias.unsqueeze(1), x, weight)
             if layer < self.n_layers - 1:
-                x = torch.cat([self._activated(kind, x[rows], rows) for kind, rows in self.spans])
+                x = activated(x, self.spans, self.leak)
         return x
-
-    def _activated(self, name: str, sums: Tensor, rows: slice) -> Tensor:
-        if name == "leaky_relu":
-            return torch.where(sums > 0, sums, sums * self.leak[rows])
-        return FUNCTIONS[name](sums)
 
     def sides(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """The images of either style in points (K, B, 2 * pixels)."""
         return x[:, :, : self.n_pixels], x[:, :, self.n_pixels : 2 * self.n_pixels]
 
 
-class _Twins:
-    """Two perceptrons and their gradients.
+class Translators(AutogradNetwork):
+    """K pairs of translators.
 
     Args:
         form: What they are.
         parameters: (K, P).
         gradient: (K, P), filled by `backward`.
-        extent: Of the batches.
-        learns: `backward` may follow; otherwise at most the gradient at the inputs is wanted.
-        is_asked: Neither follows.
-    """
-
-    def __init__(
-        self,
-        form: TwinForm,
-        parameters: Tensor,
-        gradient: Tensor,
-        extent: Extent,
-        *,
-        learns: bool,
-        is_asked: bool,
-    ) -> None:
-        self._form, self._extent = form, extent
-        self._learns, self._is_asked = learns, is_asked
-        views = form.layout.views(parameters)
-        self._leaves = {n: view.detach().requires_grad_(learns) for n, view in views.items()}
-        self._slots = form.layout.views(gradient)
-        self._x = self._outputs = torch.empty(0)
-
-    def _fill(self, outputs: Sequence[Tensor], slopes: Sequence[Tensor | None]) -> None:
-        """The gradient holds the derivative of the outputs, weighted by the slopes."""
-        leaves = list(self._leaves.values())
-        gradients = torch.autograd.grad(outputs, leaves, slopes, materialize_grads=True)
-        for name, gradient in zip(self._leaves, gradients, strict=True):
-            self._slots[name].copy_(gradient)
-
-
-class Translators(_Twins):
-    """K pairs of translators; an `adversarial.PlayerNetwork`.
-
-    Args:
-        form: What they are.
-        parameters: (K, P).
-        gradient: (K, P), filled by `backward`.
-        extent: Of the batches.
+        use: What they are for.
         cycle: Weight of the mean absolute difference after there and back, (K, 1, 1).
-        is_asked: `backward` does not follow.
     """
 
     def __init__(
-        self,
-        form: TwinForm,
-        parameters: Tensor,
-        gradient: Tensor,
-        extent: Extent,
-        cycle: Tensor,
-        *,
-        is_asked: bool,
+        self, form: TwinForm, parameters: Tensor, gradient: Tensor, use: Use, cycle: Tensor
     ) -> None:
-        tensors = parameters, gradient
-        super().__init__(form, *tensors, extent, learns=not is_asked, is_asked=is_asked)
+        super().__init__(form.layout, parameters, gradient, use)
+        self._form, extent = form, use.extent
         weight = cycle.new_zeros(extent.n_batch, 1)
         weight[: extent.n_points] = 1.0 / (extent.n_points * form.n_pixels)
         self._weight = cycle * weight
 
-    def forward(self, x: Tensor, masks: None, out: Tensor) -> Tensor:
+    def computed(self, x: Tensor, *, remembers: bool) -> Tensor:
         """For images of styles a and b in `x`, those of b as a and those of a as b."""
-        with torch.set_grad_enabled(not self._is_asked):
-            a, b = self._form.sides(x)
-            made = [self._translated("to_a", b), self._translated("to_b", a)]
-            self._x, self._outputs = x, torch.cat(made, 2)
-        return out.copy_(self._outputs.detach())
+        a, b = self._form.sides(x)
+        return torch.cat([self._translated("to_a", b), self._translated("to_b", a)], 2)
 
     def backward(self, slope: Tensor) -> None:
         """Fills the gradient of what `slope` says, and of the way back."""
         with torch.enable_grad():
-            made_a, made_b = self._form.sides(self._outputs)
+            made_a, made_b = self._form.sides(self.outputs)
             ways = [self._translated("to_a", made_b), self._translated("to_b", made_a)]
             back = torch.cat(ways, 2)
-            lost = ((back - self._x[:, :, : back.shape[2]]).abs() * self._weight).sum()
-        self._fill([self._outputs, lost], [slope, None])
-        self._outputs = torch.empty(0)
+            lost = ((back - self.x[:, :, : back.shape[2]]).abs() * self._weight).sum()
+        self.fill([self.outputs, lost], [slope, None])
+        self.outputs = torch.empty(0)
 
     def _translated(self, name: str, images: Tensor) -> Tensor:
         """The images and what the translator changes in them."""
-        return images + self._form.computed(self._leaves, name, images)
+        return images + self._form.computed(self.leaves, name, images)
 
 
-class TwinJudges(_Twins):
-    """K pairs of discriminators, one for each style; an `adversarial.JudgeNetwork`."""
+class TwinJudges(AutogradNetwork):
+    """K pairs of discriminators, one for each style.
 
-    def forward(self, x: Tensor, masks: None, out: Tensor) -> Tensor:
-        """A logit for each image of points `x`, in the first two columns of `out`."""
-        with torch.set_grad_enabled(not self._is_asked):
-            self._x = x.detach().requires_grad_(not self._learns and not self._is_asked)
-            logits = [
-                self._form.computed(self._leaves, name, side)[:, :, :1]
-                for name, side in zip(JUDGES, self._form.sides(self._x), strict=True)
-            ]
-            self._outputs = torch.cat(logits, 2)
-        assert x.shape[1] == self._extent.n_rows
-        out.zero_()
-        out[:, :, :2] = self._outputs.detach()
-        return out
+    Args:
+        form: What they are.
+        parameters: (K, P).
+        gradient: (K, P), filled by `backward`.
+        use: What they are for.
+    """
 
-    def backward(self, slope: Tensor) -> None:
-        """Fills the gradient for the last `forward`, from that at its outputs."""
-        self._fill([self._outputs], [slope[:, :, :2]])
-        self._outputs = torch.empty(0)
+    def __init__(self, form: TwinForm, parameters: Tensor, gradient: Tensor, use: Use) -> None:
+        super().__init__(form.layout, parameters, gradient, use)
+        self._form = form
 
-    def through(self, slope: Tensor) -> Tensor:
-        """The gradient at the last `forward`'s inputs, from that at its outputs."""
-        (below,) = torch.autograd.grad(self._outputs, [self._x], slope[:, :, :2])
-        self._outputs = torch.empty(0)
-        return below
+    def computed(self, x: Tensor, *, remembers: bool) -> Tensor:
+        """A logit for each image of points `x`, in the first two of 16 columns."""
+        sides = zip(JUDGES, self._form.sides(x), strict=True)
+        logits = [self._form.computed(self.leaves, name, side)[:, :, :1] for name, side in sides]
+        return functional.pad(torch.cat(logits, 2), (0, LANES - len(JUDGES)))

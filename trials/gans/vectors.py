@@ -11,14 +11,15 @@ from torch import Tensor
 from search_spaces import Categorical, Int, Space
 from search_spaces.gans import VECTOR_GAN as SPACE
 from trials.contract import Row
-from trials.gans.adversarial import EVALUATION, JUDGING, LEARNING, Build, Extent, JudgeNetwork
+from trials.gans.adversarial import JUDGING, LEARNING, Build, Extent, JudgeNetwork
+from trials.gans.autograd_network import Use
 from trials.gans.leaks import leaky_spans
 from trials.gans.normalisation import direction_parts, running_parts
 from trials.gans.norming import form_of
 from trials.gans.perceptrons import AutogradPerceptron, normed_chain
 from trials.gans.settings import GAME_AXES, NORM_AXES, GameSettings, Shape
 from trials.gans.trainer import GANTrainer
-from trials.gans.training import GameFamily
+from trials.gans.training import PLAYERS, GameFamily
 from trials.stacked.activations import ACTIVATIONS
 from trials.stacked.cohort import Vectors
 from trials.stacked.dropout import padding_masks
@@ -116,7 +117,7 @@ class VectorFamily(GameFamily):
         """Player -> how its tensors are stacked."""
         return {
             player: normed_chain(self._padded_widths(player), self.shape.norm(player))
-            for player in ("generator", "discriminator")
+            for player in PLAYERS
         }
 
     def true_layout(self, row: Row, player: str) -> Layout:
@@ -149,16 +150,19 @@ class VectorFamily(GameFamily):
         """What makes the stacked discriminators of `rows`."""
         return self._perceptrons("discriminator", rows, stack)
 
+    def masks(self, settings: Sequence[Settings], like: Tensor) -> list[Tensor] | None:
+        """One for real and zero for padded units, by layer; None where nothing moves zero."""
+        if not any(ACTIVATIONS[s.activation].moves_zero for s in settings):
+            return None
+        units = [s.units for s in settings]
+        return padding_masks(units, self.shape.layers, self.shape.width, like)
+
     def _perceptrons(
         self, player: str, rows: Sequence[Row], stack: Vectors
     ) -> Build[Perceptron | AutogradPerceptron]:
         settings = [self.own(row) for row in rows]
-        masks, like = None, stack[f"{player}.parameters"]
-        if any(ACTIVATIONS[s.activation].moves_zero for s in settings):
-            units = [s.units for s in settings]
-            masks = padding_masks(units, self.shape.layers, self.shape.width, like)
-        is_penalised = player == "discriminator" and self.shape.is_penalised
-        if self.shape.norm(player) != "none" or is_penalised:
+        masks = self.masks(settings, stack[f"{player}.parameters"])
+        if self.shape.needs_autograd(player):
             return self._by_autograd(player, rows, stack, None if masks is None else masks[0])
 
         def build(parameters: Tensor, gradient: Tensor, extent: Extent, use: str) -> Perceptron:
@@ -177,14 +181,6 @@ class VectorFamily(GameFamily):
         def build(
             parameters: Tensor, gradient: Tensor, extent: Extent, use: str
         ) -> AutogradPerceptron:
-            return AutogradPerceptron(
-                form,
-                parameters,
-                gradient,
-                extent,
-                learns=use == LEARNING,
-                is_asked=use == EVALUATION,
-                by_batch=use != EVALUATION or player == "discriminator",
-            )
+            return AutogradPerceptron(form, parameters, gradient, Use.of(player, extent, use))
 
         return build

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -12,7 +12,7 @@ from trials.stacked.activations import ACTIVATIONS, LEAK
 from trials.stacked.dropout import padding_masks
 from trials.stacked.runs import runs
 
-_FUNCTIONS = {
+FUNCTIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "linear": lambda x: x,
     "sigmoid": torch.sigmoid,
     "tanh": torch.tanh,
@@ -23,6 +23,7 @@ _FUNCTIONS = {
     "selu": torch.selu,
     "softplus": functional.softplus,
 }
+"""Name of an activation -> the function that autograd follows."""
 
 
 class Activated:
@@ -45,7 +46,7 @@ class Activated:
 
     def __call__(self, sums: Tensor) -> Tensor:
         """The units for sums of shape (K, ..., H)."""
-        parts = [_FUNCTIONS[name](sums[rows]) for name, rows in self._runs]
+        parts = [FUNCTIONS[name](sums[rows]) for name, rows in self._runs]
         units = parts[0] if len(parts) == 1 else torch.cat(parts)
         if self._real is None:
             return units

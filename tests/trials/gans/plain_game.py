@@ -101,7 +101,7 @@ class PlainGame:
 
     def __init__(self, data, row, weights, settings):
         self.row, self.s = row, settings
-        scaling = fit_scaling("standardize", data.train.x)
+        scaling = fit_scaling(settings.input_scaling, data.train.x)
         self.x = torch.tensor(scaling.apply(data.train.x)).double().flatten(1)
         self.n_features = self.x.shape[1]
         s = settings

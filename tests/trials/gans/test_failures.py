@@ -41,7 +41,7 @@ FAILURES = {
         generator_loss=lambda e: 0.5 - 0.05 * e,
         relative_distance=lambda e: 1.0 + 0.2 * e,
     ),
-    "oscillation": epochs(20, relative_distance=lambda e: 0.6 + 0.4 * (e % 2)),
+    "oscillation": epochs(20, relative_distance=lambda e: 0.6 + 0.4 * (e % 2), reach=0.8),
 }
 
 
@@ -126,10 +126,11 @@ NOT_FAILURES = {
         generator_loss=lambda e: 0.5 - 0.05 * e,
         relative_distance=lambda e: 1.0 + 0.2 * e,
     ),
-    "swings near the data": epochs(40, relative_distance=lambda e: 0.1 + 0.1 * (e % 2)),
+    "swings near the data": epochs(40, relative_distance=lambda e: 0.1 + 0.1 * (e % 2), reach=0.8),
     "swings and gets nearer": epochs(
         21, relative_distance=lambda e: (3.0 + 0.4 * (e % 2)) * 0.9**e
     ),
+    "swings about the whole data": epochs(40, relative_distance=lambda e: 0.6 + 0.4 * (e % 2)),
     "stands still": epochs(40, relative_distance=0.7),
 }
 

@@ -14,6 +14,7 @@ SMALL = {"units": 12, "latent": 3, "batch_size": 16, "learning_rate": 0.01, "lay
 CASES = {
     "leak": (VectorGAN, {"leak": 0.3}),
     "average": (VectorGAN, {"average_half_life": 100.0, "activation": "tanh"}),
+    "from 0 to 1": (VectorGAN, {"input_scaling": "minmax"}),
     "batches": (VectorGAN, {"generator_norm": "batch", "discriminator_norm": "batch"}),
     "codes": (InfoGAN, {"codes": 4}),
     "classes": (ConditionalGAN, {"condition": "dense"}),

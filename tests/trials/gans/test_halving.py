@@ -9,10 +9,11 @@ from trials.gans.halving import doubled_maps, halved_maps
 K = 2
 
 
-def tensors(*shapes):
-    """Draws in double precision that want gradients."""
-    torch.manual_seed(0)
-    return [torch.randn(shape, dtype=torch.float64, requires_grad=True) for shape in shapes]
+def tensors(*shapes, dtype=torch.float64):
+    """Draws that want gradients."""
+    rng = torch.Generator().manual_seed(0)
+    drawn = [torch.randn(shape, dtype=dtype, generator=rng) for shape in shapes]
+    return [tensor.requires_grad_() for tensor in drawn]
 
 
 @pytest.mark.parametrize("n_rows", [1, K])
@@ -33,7 +34,7 @@ def test_both_are_those_of_torch(n_rows):
     )
     for (own, known), x in zip(pairs, (large, small), strict=True):
         torch.testing.assert_close(own, known)
-        slope = torch.randn_like(own)
+        (slope,) = tensors(own.shape)
         for mine, theirs in zip(
             torch.autograd.grad(own, (x, weight), slope),
             torch.autograd.grad(known, (x, weight), slope),
@@ -51,12 +52,12 @@ def test_second_derivatives_are_right():
 
 def test_a_row_alone_has_the_same_bits():
     """As many channels in as out, forward and backward, alone and among others."""
-    torch.manual_seed(1)
-    x, weight, slope = torch.randn(8, 48, 8, 8), torch.randn(48, 16, 4, 4), torch.randn(8, 48, 4, 4)
+    shapes = (8, 48, 8, 8), (48, 16, 4, 4), (8, 48, 4, 4)
+    x, weight, slope = tensors(*shapes, dtype=torch.float32)
 
     def computed(rows, n_rows):
         own = slice(16 * rows.start, 16 * rows.stop)
-        maps, taps = x[:, own].clone().requires_grad_(), weight[own].clone().requires_grad_()
+        maps, taps = x[:, own].contiguous(), weight[own].contiguous()
         y = halved_maps(maps, taps, n_rows)
         return y, *torch.autograd.grad(y, (maps, taps), slope[:, own])
 

@@ -22,23 +22,31 @@ def plans(side, n_layers):
     return Plan(image, n_layers, 16, 16, 16), Plan(image, n_layers, 5, 3, 1)
 
 
-def plain_discriminator(plan, activation):
+def drawn(seed, *modules):
+    """The Sequential with parameters from a generator of its own."""
+    network, rng = nn.Sequential(*modules).double(), torch.Generator().manual_seed(seed)
+    for parameter in network.parameters():
+        parameter.data.uniform_(-0.3, 0.3, generator=rng)
+    return network
+
+
+def plain_discriminator(plan, activation, seed):
     """The Sequential of a row."""
     modules, stages = [], plan.stages
     for below, above in itertools.pairwise(stages):
         modules += [nn.Conv2d(below[0], above[0], 4, 2, 1), activation()]
     channels, height, width = stages[-1]
-    return nn.Sequential(*modules, nn.Flatten(), nn.Linear(channels * height * width, 1)).double()
+    return drawn(seed, *modules, nn.Flatten(), nn.Linear(channels * height * width, 1))
 
 
-def plain_generator(plan, activation):
+def plain_generator(plan, activation, seed):
     """The Sequential of a row."""
     stages = plan.stages[::-1]
     channels, height, width = stages[0]
     modules = [nn.Linear(plan.latent, channels * height * width), nn.Unflatten(1, stages[0])]
     for below, above in itertools.pairwise(stages):
         modules += [activation(), nn.ConvTranspose2d(below[0], above[0], 4, 2, 1)]
-    return nn.Sequential(*modules).double()
+    return drawn(seed, *modules)
 
 
 def stacked(kind, padded, layouts, networks):
@@ -82,8 +90,7 @@ def assert_gradients(gradient, layouts, networks):
 def test_discriminator_is_torchs(side, n_layers):
     """Logits, gradients of parameters and at the images equal those of Conv2d and Linear."""
     padded, true = plans(side, n_layers)
-    torch.manual_seed(0)
-    networks = [plain_discriminator(true, MODULES[name]) for name in ACTIVATIONS]
+    networks = [plain_discriminator(true, MODULES[n], seed) for seed, n in enumerate(ACTIVATIONS)]
     layouts = Layout(tuple(padded.discriminator())), Layout(tuple(true.discriminator()))
     network, gradient = stacked(ImageDiscriminator, padded, layouts, networks)
     x = random(N_ROWS, N_BATCH, side * side)
@@ -110,8 +117,7 @@ def test_discriminator_is_torchs(side, n_layers):
 def test_generator_is_torchs(side, n_layers):
     """Images and gradients of parameters equal those of Linear and ConvTranspose2d."""
     padded, true = plans(side, n_layers)
-    torch.manual_seed(0)
-    networks = [plain_generator(true, MODULES[name]) for name in ACTIVATIONS]
+    networks = [plain_generator(true, MODULES[n], seed) for seed, n in enumerate(ACTIVATIONS)]
     layouts = Layout(tuple(padded.generator())), Layout(tuple(true.generator()))
     network, gradient = stacked(ImageGenerator, padded, layouts, networks)
     x = torch.zeros(N_ROWS, N_BATCH, 16, dtype=torch.float64)

@@ -159,7 +159,7 @@ def test_digits_are_drawn_from_their_edges():
     cohort = trainer.cohort(trainer.structure(params))
     cohort.admit([Row(0, params, 1, 4)])
     distances = [cohort.advance()[0].metrics["validation_l1"] for _ in range(4)]
-    answers = trainer.pairs.answers
+    answers = trainer.real.answers
     mean = (answers - answers.mean(0)).abs().mean().item()
     assert distances[-1] < 0.85 * mean
 

@@ -3,14 +3,19 @@
 import dataclasses
 import itertools
 
-import numpy as np
 import pytest
 import torch
 from torch import nn
 from torch.nn import functional
 
 from tests.trials.gans.plain_game import PlainGame, SpectralLinear
-from tests.trials.gans.plain_images import SpectralConv, images_of
+from tests.trials.gans.plain_images import (
+    SpectralConv,
+    assert_bits,
+    assert_plain,
+    cohort_of,
+    images_of,
+)
 from trials.contract import Row
 from trials.data import DataError
 from trials.gans.enlarged import EnlargedReal, enlarging
@@ -128,52 +133,24 @@ class PlainGrowth(PlainGame):
         return super().epoch(epoch)
 
 
-def cohort_of(settings, dtype, epochs=EPOCHS):
-    """A trainer, a cohort of rows of these settings, and the rows."""
-    trainer = ProgressiveGAN(images_of(8), dtype=dtype)
-    cohort = trainer.cohort(trainer.structure(settings[0]))
-    rows = [Row(k, own, 100 + k, epochs) for k, own in enumerate(settings)]
-    cohort.admit(rows)
-    return trainer, cohort, rows
-
-
 @pytest.mark.parametrize(("structure", "n_epochs"), STRUCTURES.values(), ids=STRUCTURES)
 def test_rows_equal_plain_torch(structure, n_epochs):
     """Rows in different phases and fades have the losses and weights of plain games."""
+
+    def game_of(row, weights):
+        return PlainGrowth(images_of(8), row, weights, settings_of(Settings, row.params))
+
     settings = [SMALL | own | structure for own in ROWS]
-    trainer, cohort, rows = cohort_of(settings, torch.float64)
-    weights = [trainer.weights(cohort.save(row.key), row.params) for row in rows]
-    found = [{p.key: p.metrics for p in cohort.advance()} for _ in range(n_epochs)]
-    for row, start in zip(rows, weights, strict=True):
-        game = PlainGrowth(images_of(8), row, start, settings_of(Settings, row.params))
-        expected = [game.epoch(epoch) for epoch in range(n_epochs)]
-        losses = [(f[row.key]["discriminator_loss"], f[row.key]["generator_loss"]) for f in found]
-        np.testing.assert_allclose(losses, expected, rtol=1e-6, atol=1e-8, err_msg=str(row))
-        state = cohort.save(row.key)
-        for player, network in (("generator", game.maker), ("discriminator", game.judge)):
-            for name, tensor in network.body.named_parameters():
-                own = state[f"{player}.parameters.{name}"]
-                torch.testing.assert_close(own, tensor.detach(), rtol=1e-5, atol=1e-7)
+    trainer = ProgressiveGAN(images_of(8), dtype=torch.float64)
+    assert_plain(trainer, settings, game_of, EPOCHS, n_epochs, rtol=1e-6)
 
 
 @pytest.mark.parametrize(("structure", "n_epochs"), STRUCTURES.values(), ids=STRUCTURES)
 def test_company_changes_no_bit(structure, n_epochs):
-    """Rows alone, beside rows of other phases, or saved in the middle of a fade, agree bitwise."""
+    """A row alone, beside rows of other phases, or saved in the middle of a fade, is the same."""
     settings = [SMALL | own | structure for own in ROWS]
-    _, together, rows = cohort_of(settings, torch.float32)
-    found = [{p.key: dict(p.metrics) for p in together.advance()} for _ in range(n_epochs)]
-    for row in rows[1:2] if n_epochs == EPOCHS else rows[2:]:
-        trainer, cohort, _ = cohort_of(settings[:1], torch.float32)
-        cohort.advance()
-        late = Row(99, row.params, row.seed, row.epochs)
-        cohort.admit([late])
-        curve = [{p.key: p.metrics for p in cohort.advance()}[99] for _ in range(n_epochs - 1)]
-        alone = trainer.cohort(trainer.structure(row.params))
-        alone.admit([late], {99: cohort.save(99)})
-        curve.append(alone.advance()[0].metrics)
-        assert curve == [figures[row.key] for figures in found]
-        saved, expected = alone.save(99), together.save(row.key)
-        assert all(torch.equal(tensor, expected[name]) for name, tensor in saved.items())
+    chosen = slice(1, 2) if n_epochs == EPOCHS else slice(2, 3)
+    assert_bits(ProgressiveGAN(images_of(8)), settings, chosen, EPOCHS, n_epochs)
 
 
 def test_phases_follow_each_other_and_the_last_stays():
@@ -188,7 +165,8 @@ def test_phases_follow_each_other_and_the_last_stays():
 
 def test_layers_to_come_stand_still():
     """Before its phase a layer is as it was drawn; from then on it moves."""
-    trainer, cohort, rows = cohort_of([SMALL | {"phase_epochs": 1}], torch.float32)
+    trainer = ProgressiveGAN(images_of(8))
+    cohort, rows = cohort_of(trainer, [SMALL | {"phase_epochs": 1}], EPOCHS)
     weights = [trainer.weights(cohort.save(0), rows[0].params)]
     for _ in range(EPOCHS):
         cohort.advance()
@@ -201,7 +179,8 @@ def test_layers_to_come_stand_still():
 
 def test_samples_are_large_and_figures_are_those_of_the_data():
     """A sample has 32 x 32 pixels in every phase; what is measured are its means over squares."""
-    trainer, cohort, rows = cohort_of([SMALL | {"phase_epochs": 1, "fade": 0.0}], torch.float32)
+    trainer = ProgressiveGAN(images_of(8))
+    cohort, rows = cohort_of(trainer, [SMALL | {"phase_epochs": 1, "fade": 0.0}], EPOCHS)
     for side in (8, 16):
         progress = cohort.advance()[0]
         samples = trainer.samples(cohort.save(0), rows[0].params)

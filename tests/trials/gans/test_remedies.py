@@ -22,6 +22,8 @@ ROWS = {
     "average": {"average_half_life": 40.0},
     "cosine": {"schedule": "cosine", "discriminator_ratio": 2.0},
     "uniform": {"latent_distribution": "uniform", "latent": 5},
+    "as the data are": {"input_scaling": "none"},
+    "from 0 to 1": {"input_scaling": "minmax", "instance_noise": 0.1},
     "leak": {"leak": 0.3},
     "leak and tanh": {"leak": 0.1, "activation": "tanh"},
     "frozen generator": {"frozen_player": "generator", "frozen_epochs": 1},

@@ -8,13 +8,16 @@ import pytest
 import torch
 
 from trials.contract import Row
+from trials.data.scaling import fit_scaling
 from trials.gans.adversarial import Extent
 from trials.gans.leaks import leaky
 from trials.gans.losses import LOSSES
 from trials.gans.normalisation import Batch, Virtual
-from trials.gans.settings import GameSettings
-from trials.gans.tapes import Tapes
+from trials.gans.scales import Scales
+from trials.gans.settings import INPUT_SCALINGS, GameSettings
+from trials.gans.tapes import Tapes, latent_tape
 from trials.gans.vectors import VectorGAN
+from trials.stacked.noise import generator
 
 SMALL = {"units": 12, "latent": 3, "batch_size": 16, "learning_rate": 0.01, "layers": 2}
 
@@ -30,6 +33,12 @@ def states_of(data, own, n_epochs=3, epochs=8):
         cohort.advance()
         states.append(cohort.save(0))
     return trainer, params, states
+
+
+def normal(*shape, seed=0):
+    """Standard normal numbers."""
+    rng = torch.Generator().manual_seed(seed)
+    return torch.randn(shape, generator=rng, dtype=torch.float64)
 
 
 def part(state, prefix):
@@ -182,16 +191,54 @@ def weights_of(states, trainer, params, player):
     return {n.removeprefix(f"{player}."): t for n, t in named if n.startswith(player)}
 
 
-def test_inputs_are_normalised(ring_data):
-    """Whatever the unit of the data, players see mean 0 and deviation 1 in every feature."""
+def of_odd_units(data):
+    """The points with features of very different sizes, far from 0."""
     scales = np.array([1e3, 1e-3], dtype=np.float32)
-    train = dataclasses.replace(ring_data.train, x=ring_data.train.x * scales + 7 * scales)
-    real = VectorGAN(dataclasses.replace(ring_data, train=train), dtype=torch.float64).real
+    train = dataclasses.replace(data.train, x=data.train.x * scales + 7 * scales)
+    return dataclasses.replace(data, train=train)
+
+
+def test_inputs_are_normalised(ring_data):
+    """Whatever the unit of the data, players see mean 0 and deviation 1, or the range 0 to 1."""
+    data = of_odd_units(ring_data)
+    real = VectorGAN(data, dtype=torch.float64).real
+    zeros, ones = torch.zeros(2).double(), torch.ones(2).double()
     points = real.points[: real.n_points, :2]
-    torch.testing.assert_close(points.mean(0), torch.zeros(2).double(), atol=1e-4, rtol=0)
-    torch.testing.assert_close(
-        points.std(0, correction=0), torch.ones(2).double(), rtol=1e-4, atol=0
-    )
+    torch.testing.assert_close(points.mean(0), zeros, atol=1e-4, rtol=0)
+    torch.testing.assert_close(points.std(0, correction=0), ones, rtol=1e-4, atol=0)
+    points = real.scaled("minmax").points[: real.n_points, :2]
+    torch.testing.assert_close(points.amin(0), zeros, atol=1e-6, rtol=0)
+    torch.testing.assert_close(points.amax(0), ones, atol=1e-6, rtol=0)
+    points = real.scaled("none").points[: real.n_points, :2]
+    torch.testing.assert_close(points, torch.as_tensor(data.train.x).double())
+
+
+@pytest.mark.parametrize("kind", INPUT_SCALINGS)
+def test_samples_come_back_in_data_units(ring_data, kind):
+    """What the generator makes is measured, and shown, in the unit of the data."""
+    data = of_odd_units(ring_data)
+    trainer, params, states = states_of(data, {"input_scaling": kind}, 1)
+    maker = weights_of(states, trainer, params, "generator")
+    rng = generator(0, "evaluation latent")
+    units = latent_tape(rng, "normal", 1, (256, params["latent"]))[0].double()
+    for layer in ("0", "2", "4"):
+        sums = units @ maker[f"{layer}.weight"].t() + maker[f"{layer}.bias"]
+        units = torch.nn.functional.leaky_relu(sums)
+    scaling = fit_scaling(kind, data.train.x)
+    expected = sums * torch.tensor(scaling.scale).double() + torch.tensor(scaling.shift).double()
+    made = trainer.samples(states[-1], params)
+    torch.testing.assert_close(made, expected, rtol=1e-6, atol=1e-6)
+
+
+def test_what_is_brought_back_can_be_shown_again(ring_data):
+    """Discriminators are asked about samples on the scale on which they learn."""
+    real = VectorGAN(of_odd_units(ring_data), dtype=torch.float64).real
+    scales = Scales(real, [GameSettings(input_scaling=kind) for kind in INPUT_SCALINGS])
+    made = normal(len(INPUT_SCALINGS), 9, real.width)
+    back = scales.standardise(made.clone())
+    is_own = [torch.equal(*pair) for pair in zip(made, back, strict=True)]
+    assert is_own == [kind == "standardize" for kind in INPUT_SCALINGS]
+    torch.testing.assert_close(scales.as_seen(back), made, rtol=1e-6, atol=1e-6)
 
 
 @pytest.mark.parametrize("loss", LOSSES)
@@ -261,8 +308,7 @@ def test_a_leak_lets_slopes_through():
 
 def test_batch_normalisation_makes_units_alike():
     """Sums of any mean and scale become mean 0 and deviation 1, each group by itself."""
-    torch.manual_seed(0)
-    sums = torch.randn(2, 16, 3, dtype=torch.float64) * torch.tensor([1.0, 50.0, 0.1]) + 9.0
+    sums = normal(2, 16, 3) * torch.tensor([1.0, 50.0, 0.1]) + 9.0
     sums[:, 8:] += 30.0
     norm = Batch({}).over(Extent(2, 8, 6), is_training=True, remembers=False)
     groups = norm.normalised("0", sums).view(2, 2, 8, 3)[:, :, :6]
@@ -273,8 +319,7 @@ def test_batch_normalisation_makes_units_alike():
 
 def test_virtual_batch_normalisation_keeps_points_apart():
     """A point's result does not change with the other points of its batch; batch norm's does."""
-    torch.manual_seed(0)
-    reference, few = torch.randn(1, 64, 4), torch.randn(1, 8, 4)
+    reference, few = normal(1, 64, 4), normal(1, 8, 4, seed=1)
     others = few.clone()
     others[:, 1:] += 5.0
     extent = Extent(1, 8, 8)
@@ -288,8 +333,7 @@ def test_virtual_batch_normalisation_keeps_points_apart():
 
 def test_maps_share_their_figures_over_places():
     """Pixels of a channel are normalised together, as if they were points of one unit."""
-    torch.manual_seed(0)
-    sums = 3.0 * torch.randn(1, 8 * 5, 2, dtype=torch.float64) + 1.0
+    sums = 3.0 * normal(1, 8 * 5, 2) + 1.0
     run = Batch({}).over(Extent(1, 8, 8), is_training=True, remembers=False)
     found = run.normalised("0", sums, 5)
     expected = torch.nn.BatchNorm2d(2).double()(sums.view(8, 5, 2).permute(0, 2, 1)[..., None])

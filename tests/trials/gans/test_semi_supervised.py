@@ -91,7 +91,7 @@ def test_rows_equal_plain_torch(classes_data):
 def test_labels_are_spread_over_the_classes():
     """Of the digits, ten of each class are labelled."""
     trainer = SemiSupervisedGAN(data.load("digits", seed=0))
-    counts = (trainer.semi.share > 0).sum(0)
+    counts = (trainer.real.share > 0).sum(0)
     assert counts.tolist() == [N_LABELS // 10] * 10 + [0] * 6
 
 
