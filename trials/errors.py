@@ -16,7 +16,10 @@ TRAINING_ERRORS = (
     AttributeError,
     AssertionError,
 )
-"""What a step or a set-up of rows may raise; anything else is a defect of the lane."""
+"""What fails the row in whose step or set-up it is raised.
+
+Anything else ends the lane: a file that cannot be written, Ctrl-C, a user's own kind of error.
+"""
 
 _OUT_OF_MEMORY = ("out of memory", "allocate memory", "not enough memory")
 """What torch's RuntimeError says of a GPU, and of the host on Linux and elsewhere."""

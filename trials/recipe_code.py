@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from trials.data import Dataset
+    from trials.data.scaling import ScalingKind
     from trials.stacked.settings import SupervisedSettings
 
 WEIGHTS_FILE = "weights.safetensors"
@@ -41,6 +42,10 @@ LOADING = f"""\
 model.load_state_dict(load_file(folder / "{WEIGHTS_FILE}"))
 model.eval()
 scaling = load_file(folder / "{SCALING_FILE}")
+"""
+
+_SCALING = """\
+    scaled = (x.double().flatten(1) - scaling["input_shift"]) / scaling["input_scale"]
 """
 
 _WHITENING = """\
@@ -81,21 +86,11 @@ def predicting(
     """
     import torch
 
-    from trials.data.scaling import fit_scaling
     from trials.stacked.supervised import Task
 
-    shift_scale = fit_scaling(settings.input_scaling, data.train.x)
-    scaling = {
-        "input_shift": torch.as_tensor(shift_scale.shift).flatten().contiguous(),
-        "input_scale": torch.as_tensor(shift_scale.scale).flatten().contiguous(),
-    }
-    further, y = "", data.train.y
+    y = data.train.y
     steps = "" if y is None or y.ndim == 1 else f", {y.shape[1]}"
-    if shift_scale.matrix is not None:
-        scaling["input_matrix"] = torch.as_tensor(shift_scale.matrix)
-        further = _WHITENING
-    elif shift_scale.is_unit:
-        further = _NORMING
+    lines, scaling = _scaled(data, settings.input_scaling)
     if data.task == "classification":
         says = f"Probability of each class, shape (N{steps}, {data.n_classes})"
         result = "outputs.softmax(-1)"
@@ -111,20 +106,51 @@ def predicting(
 
 def predict(x):
     """{says}, for inputs as they are in the data, (N, {point})."""
-    scaled = (x.double().flatten(1) - scaling["input_shift"]) / scaling["input_scale"]
-{further}    with torch.inference_mode():
+{lines}    with torch.inference_mode():
         outputs = model(scaled.float().view(x.shape))
         return {result}
 '''
     return Recipe(code, scaling)
 
 
-def normalization_code(kind: str, n: int, *, is_image: bool = False) -> list[str]:
-    """The module that normalises `n` units or channels, or none."""
+def _scaled(data: Dataset, kind: ScalingKind) -> tuple[str, dict[str, Tensor]]:
+    """Lines that bring `x` to the scale of training, and the tensors that they read."""
+    import torch
+
+    from trials.data.scaling import fit_scaling
+
+    found = fit_scaling(kind, data.train.x)
+    lines, scaling = filling(data, "x")
+    lines += _SCALING
+    scaling["input_shift"] = torch.as_tensor(found.shift).flatten().contiguous()
+    scaling["input_scale"] = torch.as_tensor(found.scale).flatten().contiguous()
+    if found.matrix is not None:
+        scaling["input_matrix"] = torch.as_tensor(found.matrix)
+        lines += _WHITENING
+    elif found.is_unit:
+        lines += _NORMING
+    return lines, scaling
+
+
+def filling(data: Dataset, rows: str) -> tuple[str, dict[str, Tensor]]:
+    """A line that fills missing numbers of the variable `rows` as in training, and what it reads.
+
+    Nothing where no number of the data is missing.
+    """
+    import torch
+
+    if data.fill is None:
+        return "", {}
+    line = f'    {rows} = {rows}.where(~{rows}.isnan(), scaling["input_fill"])\n'
+    return line, {"input_fill": torch.as_tensor(data.fill)}
+
+
+def normalization_code(kind: str, n: int, *, n_dims: int = 0) -> list[str]:
+    """The module that normalises `n` units, or channels of so many dimensions; or none."""
     if kind == "batch":
-        return [f"BatchNorm{2 if is_image else 1}d({n})"]
+        return [f"BatchNorm{max(1, n_dims)}d({n})"]
     if kind == "layer":
-        return [f"GroupNorm(1, {n})" if is_image else f"LayerNorm({n})"]
+        return [f"GroupNorm(1, {n})" if n_dims else f"LayerNorm({n})"]
     return []
 
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from trials.data import Dataset
+    from trials.gans.settings import GameSettings
 
 __all__ = ["MODULES", "RECIPES", "SCALING_FILE", "WEIGHTS_FILE", "Recipe", "recipe"]
 
@@ -81,7 +82,7 @@ def _convolutional(
         n_out, n_in, kernel, _ = tensor.shape
         is_pooled = min(size) > 1
         lines.append(f"Conv2d({n_in}, {n_out}, {kernel}, padding={kernel // 2})")
-        lines += normalization_code(settings.normalization, n_out, is_image=True)
+        lines += normalization_code(settings.normalization, n_out, n_dims=2)
         lines += [activation, pooling if is_pooled else "Identity()"]
         size = tuple(side // 2 for side in size) if is_pooled else size
     hidden, last = [tensor.shape for tensor in weights.values() if tensor.ndim == 2]
@@ -106,23 +107,16 @@ def _vector_gan(
     norms = {"generator": settings.generator_norm, "discriminator": settings.discriminator_norm}
     if not {"none", "batch"}.issuperset(norms.values()):
         return None  # torch.nn has no module for it
-    shift_scale = fit_scaling("standardize", data.train.x)
+    shift_scale = fit_scaling(settings.input_scaling, data.train.x)
     scaling = {
         "shift": torch.as_tensor(shift_scale.shift).flatten().contiguous(),
         "scale": torch.as_tensor(shift_scale.scale).flatten().contiguous(),
     }
-    players = {
-        player: sequential_code(weights, f"{player}.", settings.activation, 0.0, 8, norm).replace(
-            MODULES["leaky_relu"], f"LeakyReLU({settings.leak})"
-        )
+    entries = "\n".join(
+        f'        "{player}": {_player(weights, player, settings, norm)},'
         for player, norm in norms.items()
-    }
-    if norms["discriminator"] == "batch":  # its batches are always those at hand
-        players["discriminator"] = re.sub(
-            r"(BatchNorm1d\(\d+)", r"\1, track_running_stats=False", players["discriminator"]
-        )
+    )
     draws = "standard normal" if settings.latent_distribution == "normal" else "uniform (-1, 1)"
-    entries = "\n".join(f'        "{player}": {code},' for player, code in players.items())
     code = f'''{BEGINNING}model = torch.nn.ModuleDict(
     {{
 {entries}
@@ -136,6 +130,15 @@ def generate(z):
         return model["generator"](z) * scaling["scale"] + scaling["shift"]
 '''
     return Recipe(code, scaling)
+
+
+def _player(weights: Mapping[str, Tensor], player: str, settings: GameSettings, norm: str) -> str:
+    """Code of one player's network."""
+    code = sequential_code(weights, f"{player}.", settings.activation, 0.0, 8, norm)
+    code = code.replace(MODULES["leaky_relu"], f"LeakyReLU({settings.leak})")
+    if player == "discriminator":  # its batches are always those at hand
+        code = re.sub(r"(BatchNorm1d\(\d+)", r"\1, track_running_stats=False", code)
+    return code
 
 
 def _info_gan(

@@ -14,7 +14,7 @@ from trials.networks.recursive import Settings as TreeSettings
 from trials.networks.rnn import KERNEL
 from trials.networks.rnn import Settings as RecurrentSettings
 from trials.networks.transformer import Settings as EncoderSettings
-from trials.recipe_code import MODULES, Recipe, module_code, predicting
+from trials.recipe_code import MODULES, Recipe, filling, module_code, normalization_code, predicting
 from trials.stacked.sequences import SequenceSettings, sequence_inputs
 from trials.stacked.settings import settings_of
 
@@ -42,6 +42,9 @@ def recurrent(data: Dataset, params: Mapping[str, Any], weights: Weights) -> Rec
     made += f"self.recurrent = torch.nn.{cell}({n_in}, {units}, {layers}, batch_first=True)\n"
     made += f"self.head = torch.nn.Linear({units}, {n_outputs})\n"
     read = "states" if _answers_steps(data) else "states[:, -1]"
+    if settings.normalization == "layer":
+        made += f"self.norm = torch.nn.LayerNorm({units})\n"
+        read = f"self.norm({read})"
     seen += f"states = self.recurrent(steps)[0]\nreturn self.head({read})\n"
     return _recipe(data, settings, _network(made, (n_steps, n_features), seen))
 
@@ -81,15 +84,18 @@ def convolutional(data: Dataset, params: Mapping[str, Any], weights: Weights) ->
     """Convolutions over the steps."""
     settings = settings_of(ConvolutionalSettings, params)
     n_steps, n_features = left, n_in = _shape(data, settings)
-    activation, kernel, lines = MODULES[settings.activation], settings.kernel_size, []
+    activation, kernel, lines = MODULES[settings.activation], settings.kernel_size, list[str]()
+    kind = settings.normalization
     pooling = {"max": "MaxPool1d(2)", "average": "AvgPool1d(2)"}.get(settings.pooling)
     for _ in range(settings.layers):
         is_pooled = pooling is not None and left > 1
         lines.append(f"Conv1d({n_in}, {settings.channels}, {kernel}, padding={kernel // 2})")
+        lines += normalization_code(kind, settings.channels, n_dims=1)
         lines += [activation, pooling if is_pooled and pooling else "Identity()"]
         n_in, left = settings.channels, left // 2 if is_pooled else left
     hidden, last = [tensor.shape for tensor in weights.values() if tensor.ndim == 2]
-    lines += ["Flatten()", f"Linear({hidden[1]}, {hidden[0]})", activation]
+    lines += ["Flatten()", f"Linear({hidden[1]}, {hidden[0]})"]
+    lines += [*normalization_code(kind, hidden[0]), activation]
     lines += [f"Dropout({settings.dropout!r})", f"Linear({last[1]}, {last[0]})"]
     define = f"""\
 class Network(torch.nn.Sequential):
@@ -106,13 +112,15 @@ def tree(data: Dataset, params: Mapping[str, Any], weights: Weights) -> Recipe:
     """A recursive network, from the leaves of a tree to its root."""
     settings = settings_of(TreeSettings, params)
     (n_symbols, units), n_outputs = weights["symbols.weight"].shape, len(weights["output.bias"])
-    n_places = data.shape[0]
+    n_places, is_normed = data.shape[0], settings.normalization == "layer"
+    norm = f"LayerNorm({units})" if is_normed else "Identity()"
     define = f"""\
 class Network(torch.nn.Module):
     def __init__(self):
         super().__init__()
         self.symbols = torch.nn.Embedding({n_symbols}, {units})
         self.pair = torch.nn.Linear({2 * units}, {units}, bias=False)
+        self.norm = torch.nn.{norm}
         self.output = torch.nn.Linear({units}, {n_outputs})
         self.activation = torch.nn.{MODULES[settings.activation]}
 
@@ -123,7 +131,7 @@ class Network(torch.nn.Module):
             sums = self.symbols(own)
             if nodes is not None:
                 sums = sums + self.pair(nodes.view(len(x), -1, {2 * units}))
-            nodes = self.activation(sums) * (own > 0).unsqueeze(2)
+            nodes = self.activation(self.norm(sums)) * (own > 0).unsqueeze(2)
         return self.output(nodes[:, 0])
 
 
@@ -170,12 +178,19 @@ def _recipe(
     point = f"{settings.window}, {data.shape[0]}"
     made = predicting(found.data, settings, network, point, define)
     shift, scale = (torch.as_tensor(numbers) for numbers in found.columns)
-    scaling = made.scaling | {"column_shift": shift, "column_scale": scale}
-    return Recipe(made.code + _forecasting(settings.cut, data.shape[0]), scaling)
+    line, tensors = filling(data, "rows")
+    scaling = made.scaling | tensors | {"column_shift": shift, "column_scale": scale}
+    return Recipe(made.code + _forecasting(settings.cut, data.shape[0], line), scaling)
 
 
-def _forecasting(cut: Cut, n_features: int) -> str:
-    """Code of the function that tells a coming number of a series from rows as they are."""
+def _forecasting(cut: Cut, n_features: int, fill: str) -> str:
+    """Code of the function that tells a coming number of a series from rows as they are.
+
+    Args:
+        cut: How windows were cut.
+        n_features: Of a row.
+        fill: The line that fills missing numbers of `rows`.
+    """
     level = "rows[:, 0].log()" if cut.log else "rows[:, 0]"
     season = f"level - level.roll({cut.lag})" if cut.lag else "level"
     steps = "season - season.roll(1)" if cut.difference else "season"
@@ -190,7 +205,7 @@ def forecast(rows):
     At least {n_rows} rows, (N, {n_features}), of which the first column is the target.
     """
     rows = rows.double()
-    level = {level}
+{fill}    level = {level}
     season = {season}
     steps = {steps}
     shown = torch.cat([steps.unsqueeze(1), rows[:, 1:]], 1)[-{cut.window}:]

@@ -11,11 +11,11 @@ import torch
 from trials.data.ratings import N_LEVELS
 from trials.networks.mlp import Settings as MLPSettings
 from trials.networks.pretrained import Settings as PretrainedSettings
-from trials.recipe_code import BEGINNING, LOADING, Recipe, predicting, sequential_code
+from trials.recipe_code import BEGINNING, LOADING, Recipe, filling, predicting, sequential_code
 from trials.stacked.pretraining.few_labels import few_labels
 from trials.stacked.settings import settings_of
 from trials.stacked.supervised import Task
-from trials.stacked.unsupervised.coding import CodingSettings
+from trials.stacked.unsupervised.coding_settings import CodingSettings
 from trials.stacked.unsupervised.machine_training import MachineSettings
 from trials.stacked.unsupervised.points import Source, View
 
@@ -29,7 +29,14 @@ def coding(data: Dataset, params: Mapping[str, Any], weights: Mapping[str, Tenso
     """Encoder and decoder of an autoencoder."""
     settings = settings_of(CodingSettings, params)
     codes = {
-        name: sequential_code(weights, f"{name}.", settings.activation, settings.dropout, 8)
+        name: sequential_code(
+            weights,
+            f"{name}.",
+            settings.activation,
+            settings.dropout,
+            8,
+            settings.normalization,
+        )
         for name in ("encoder", "decoder")
     }
     entries = "\n".join(f'        "{name}": {code},' for name, code in codes.items())
@@ -157,11 +164,12 @@ def _scaled(data: Dataset, view: View) -> tuple[str, dict[str, Tensor]]:
     """Lines that bring `x` to how the network sees points, and what they read."""
     source = Source(data, torch.device("cpu"), torch.float32)
     shift, scale = source.affine(view)
-    lines = '    x = (x.double().flatten(1) - scaling["shift"]) / scaling["scale"]\n'
+    lines, tensors = filling(data, "x")
+    lines += '    x = (x.double().flatten(1) - scaling["shift"]) / scaling["scale"]\n'
     if view.is_unit or view.binarize != "none":
         lines += "    x = x.clamp(0.0, 1.0)\n"
     if view.binarize == "threshold":
         lines += "    x = (x >= 0.5).double()\n"
     elif view.binarize == "sampled":
         lines += "    x = torch.bernoulli(x)\n"
-    return lines, {"shift": shift, "scale": scale}
+    return lines, tensors | {"shift": shift, "scale": scale}

@@ -1,5 +1,6 @@
 """The code beside the weights of supervised models computes what was measured."""
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -7,9 +8,12 @@ from torch.nn import functional
 
 from trials.contract import Row
 from trials.data import load
+from trials.networks.autoencoder import Autoencoder
 from trials.networks.cnn import CNN
 from trials.networks.cnn_1d import CNN1D
 from trials.networks.linear import Linear
+from trials.networks.mlp import MLP
+from trials.networks.pretrained import Pretrained
 from trials.networks.recursive import Recursive
 from trials.networks.rnn import RNN
 from trials.networks.transformer import Transformer
@@ -28,11 +32,15 @@ CASES = [
         "digits",
         {"layers": 4, "pooling": "average", "channels": 3, "activation": "elu"} | LARGE,
     ),
+    (CNN1D, "digits", {"normalization": "batch", "channels": 3, "units": 5} | LARGE),
+    (CNN1D, "digits", {"normalization": "layer", "layers": 2, "channels": 3, "units": 5} | LARGE),
     (RNN, "digits", {"cell": "gru", "front": "conv", "units": 7, "layers": 2} | LARGE),
     (RNN, "addition", {"cell": "lstm", "units": 7, "dropout": 0.1} | LARGE),
+    (RNN, "addition", {"normalization": "layer", "units": 7} | LARGE),
     (Transformer, "digits", {"heads": 3, "units": 2, "summary": "last"} | LARGE),
     (Transformer, "digits", {"heads": 2, "units": 3, "position": "learnt", "layers": 2} | LARGE),
     (Recursive, "expressions", {"units": 6, "activation": "softplus"} | LARGE),
+    (Recursive, "expressions", {"units": 6, "normalization": "layer"} | LARGE),
 ]
 
 
@@ -55,7 +63,7 @@ def predictor(trainer, state, params, folder, monkeypatch):
 
 def trained(kind, data, params):
     """A trainer and the state of a row after two epochs."""
-    trainer = kind(load(data))
+    trainer = kind(load(data) if isinstance(data, str) else data)
     cohort = trainer.cohort(trainer.structure(params))
     cohort.admit([Row(0, params, 5, 2)])
     for _ in range(2):
@@ -85,6 +93,57 @@ def test_a_linear_regression_predicts_in_its_own_unit(tmp_path, monkeypatch):
     errors = predict(torch.as_tensor(test.x)) - torch.as_tensor(test.y)
     measured = trainer.test(state, {})["test_loss"]
     assert errors.square().mean().item() == pytest.approx(measured, rel=1e-4)
+
+
+def with_holes(data, part):
+    """The samples of a part as they are in a table: without the numbers that were missing."""
+    x = part.x.copy()
+    names = data.feature_names
+    for place, name in enumerate(names):
+        if f"{name} is missing" in names:
+            x[x[:, names.index(f"{name} is missing")] == 1, place] = np.nan
+    assert np.isnan(x).any()
+    return torch.as_tensor(x)
+
+
+def holed_table(folder, n_rows=60):
+    """A table of time, one column with holes that is far from zero, and a number above zero."""
+    rows = [f"{n},{'' if n % 5 == 0 else 100 + n % 7},{50 + n % 7 + n % 3}" for n in range(n_rows)]
+    path = folder / "holed.csv"
+    path.write_text("\n".join(["t,a,y", *rows]))
+    return str(path)
+
+
+@pytest.mark.parametrize("kind", [Linear, MLP, Pretrained])
+def test_a_missing_number_is_filled_as_in_training(tmp_path, monkeypatch, kind):
+    """Rows with holes are predicted as those that the trainer measured."""
+    data = load(holed_table(tmp_path), target="y")
+    trainer, state = trained(kind, data, {"learning_rate": 0.01})
+    predict = predictor(trainer, state, {}, tmp_path, monkeypatch)
+    errors = predict(with_holes(data, data.test)) - torch.as_tensor(data.test.y)
+    measured = trainer.test(state, {})["test_loss"]
+    assert errors.square().mean().item() == pytest.approx(measured, rel=1e-4)
+
+
+def test_a_missing_number_is_filled_before_it_is_encoded(tmp_path, monkeypatch):
+    """Codes of rows with holes are those of the rows that the autoencoder saw."""
+    data = load(holed_table(tmp_path), target="y")
+    trainer, state = trained(Autoencoder, data, {"code": 2})
+    encode = functions(trainer, data, state, {"code": 2}, tmp_path, monkeypatch)["encode"]
+    codes = encode(with_holes(data, data.test))
+    assert torch.equal(codes, encode(torch.as_tensor(data.test.x)))
+    assert codes.isfinite().all()
+
+
+def test_a_missing_number_of_a_series_is_filled(tmp_path, monkeypatch):
+    """A forecast from rows with holes is that from the rows that the network saw."""
+    params = {"window": 3, "units": 3}
+    data = load({"file": holed_table(tmp_path), "target": "y", "time": "t"})
+    trainer, state = trained(RNN, data, params)
+    forecast = functions(trainer, data, state, params, tmp_path, monkeypatch)["forecast"]
+    found = forecast(with_holes(data, data.train))
+    assert found.isfinite()
+    assert found == forecast(torch.as_tensor(data.train.x))
 
 
 CUTS = [

@@ -47,7 +47,8 @@ def load(
     Args:
         source: A name of `DATASETS`; `x.csv`, `x.csv.gz` or `x.npz`; `idx:DIR`; or a mapping
             {file: ..., target: column} or {idx: DIR}. A `time: column` beside the file makes its
-            rows a series, of which `window` rows are seen to predict the one `horizon` ahead.
+            rows a series, of which `window` rows are seen to predict the one `horizon` ahead;
+            `drop: [column, ...]` leaves columns out.
         task: `auto` takes text, truth values, and at most 20 distinct whole numbers of at least
             5 rows each for classes, and other numbers for a regression. `density` takes all
             columns of a file without a target as points.
@@ -74,16 +75,17 @@ def load(
         from trials.data.arrays import load_arrays
 
         return load_arrays(path, task, seed)
+    drop = found.get("drop") or ()
     if "time" in found:
         from trials.data.timed import load_series
 
         if task not in ("auto", "regression"):
             raise DataError(f"task: must be regression for a series, got {task}")
         ahead = found.get("window"), found.get("horizon")
-        return load_series(path, found.get("target"), found["time"], *ahead)
+        return load_series(path, found.get("target"), found["time"], *ahead, drop)
     from trials.data.tables import load_table
 
-    return load_table(path, found.get("target"), task, seed)
+    return load_table(path, found.get("target"), task, seed, drop)
 
 
 def resolve(source: Source, target: str | None = None) -> Source:

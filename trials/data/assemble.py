@@ -59,7 +59,7 @@ def assemble(content: Content, seed: int) -> Dataset:
     classes = target.y.astype(np.int64) if target and target.classes else None
     shares = IMAGES if content.kind == "images" else TABLE
     parts = split(n, classes, shares, seed, content.n_test)
-    x = filled(content, parts.train)
+    x, fill = filled(content, parts.train)
 
     def part(rows: Labels) -> Part:
         return Part(x[rows], None if y is None else y[rows])
@@ -76,6 +76,7 @@ def assemble(content: Content, seed: int) -> Dataset:
         target_name=target.name if target else "",
         fingerprint=fingerprint(content),
         notes=(target.note, *content.notes) if target else content.notes,
+        fill=fill,
     )
 
 
@@ -96,24 +97,31 @@ def fingerprint(content: Content) -> str:
     return digest.hexdigest()
 
 
-def filled(content: Content, train: Labels) -> Floats:
-    """The samples with each missing number replaced by its column's training median."""
+def filled(content: Content, train: Labels) -> tuple[Floats, Floats | None]:
+    """The samples with each missing number replaced by its column's training median.
+
+    Returns:
+        The samples, and what stands for a missing number of each column, as in `Dataset.fill`.
+
+    Raises:
+        DataError: A column has no number in the training part.
+    """
     x = content.x
     gaps = np.isnan(x)
     if not gaps.any():
-        return x
-    x = x.copy()
+        return x, None
+    fill = np.full(x.shape[1:], np.nan, dtype=np.float32)
     problems = []
     for column in np.flatnonzero(gaps.any(axis=0)):
         known = x[train, column][~gaps[train, column]]
         if len(known):
-            x[gaps[:, column], column] = np.median(known)
+            fill[column] = np.median(known)
         else:
             name = content.feature_names[column]
             problems.append(
                 f"data {content.name}: column {name!r} must have a number in the training part, "
-                "got none with this seed; leave the column out"
+                "got none with this seed; leave it out by data.drop"
             )
     if problems:
         raise DataError(problems)
-    return x
+    return np.where(gaps, fill, x), fill

@@ -110,7 +110,7 @@ def encode(
         if len(levels) > MAX_LEVELS:
             problems.append(
                 f"column {column.name!r}: text must have at most {MAX_LEVELS} levels, "
-                f"got {len(levels)}; leave the column out"
+                f"got {len(levels)}; leave it out by data.drop"
             )
             continue
         words.append(f"{column.name!r} {len(levels)}")

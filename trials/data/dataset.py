@@ -53,6 +53,8 @@ class Dataset:
         target_name: Of the column that is predicted; empty for a density.
         fingerprint: SHA-256 in hexadecimal over the content; independent of the split.
         notes: What was taken for what, a sentence each.
+        fill: What stands for a missing number of each column, shape (D,): the training median
+            where some are missing, else nan; None where none is missing.
         modes: Centres of a mixture that the points were drawn from, shape (M, D), or None.
         mode_std: Standard deviation of each of its components, in every direction, or None.
         window: Rows of a series that are to be seen; None leaves it to the trainer.
@@ -70,6 +72,7 @@ class Dataset:
     target_name: str
     fingerprint: str
     notes: tuple[str, ...] = ()
+    fill: Floats | None = None
     modes: Floats | None = None
     mode_std: float | None = None
     window: int | None = None

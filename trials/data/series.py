@@ -133,7 +133,7 @@ def split_series(content: Content, window: int | None, horizon: int | None) -> D
         raise DataError(f"data {content.name}: must have at least {MIN_ROWS} rows, got {n}")
     n_first = int(n * FIRST_SHARE)
     n_train = n_first - round(n_first * VALIDATION_SHARE)
-    x = filled(content, np.arange(n_train))
+    x, fill = filled(content, np.arange(n_train))
 
     def part(start: int, stop: int) -> Part:
         return Part(x[start:stop], target.y[start:stop])
@@ -151,6 +151,7 @@ def split_series(content: Content, window: int | None, horizon: int | None) -> D
         target_name=target.name,
         fingerprint=fingerprint(content),
         notes=(target.note, f"{note} tests", *content.notes),
+        fill=fill,
         window=window,
         horizon=horizon,
     )

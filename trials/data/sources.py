@@ -10,9 +10,10 @@ from trials.data.errors import DataError, nearest
 
 Source: TypeAlias = str | Mapping[str, Any]
 
-KEYS = ("file", "idx", "target", "time", "window", "horizon")
+KEYS = ("file", "idx", "target", "time", "window", "horizon", "drop")
 COUNTS = ("window", "horizon")
 SUFFIXES = (".csv", ".csv.gz", ".npz")
+TABLES = SUFFIXES[:2]
 IDX = "idx:"
 
 
@@ -21,7 +22,8 @@ def resolve_source(source: Source, target: str | None, names: Collection[str]) -
 
     Args:
         source: A name; a file; `idx:` and a folder; or {file, target} or {idx}. A series has
-            `time` beside the file, and perhaps `window` and `horizon`.
+            `time` beside the file, and perhaps `window` and `horizon`; a table may have `drop`,
+            the names of columns that are left out.
         target: The column to predict; goes before the one in `source`.
         names: The data sets that have a name.
 
@@ -41,19 +43,32 @@ def resolve_source(source: Source, target: str | None, names: Collection[str]) -
         value = source.get(key)
         if key in COUNTS:
             problems += _count_problems(key, source)
+        elif key == "drop":
+            problems += _drop_problems(value)
         elif (
             not isinstance(value, str) and not (key == "target" and value is None) and key in source
         ):
             problems.append(f"data.{key}: must be text, got {value!r}")
-    if "time" in source and not str(source.get("file")).endswith(SUFFIXES[:2]):
-        problems.append(f"data.time: must be with a file {', '.join(SUFFIXES[:2])}")
+    problems += [
+        f"data.{key}: must be with a file {', '.join(TABLES)}"
+        for key in ("time", "drop")
+        if key in source and not str(source.get("file")).endswith(TABLES)
+    ]
     if problems:
         raise DataError(problems)
     target = target if target is not None else source.get("target")
     if "idx" in source:
         return _folder(source["idx"], target)
-    times = {key: source[key] for key in ("time", *COUNTS) if key in source}
-    return dict(_file(source["file"], target)) | times
+    further = {key: source[key] for key in ("time", *COUNTS, "drop") if key in source}
+    return dict(_file(source["file"], target)) | further
+
+
+def _drop_problems(value: object) -> list[str]:
+    """What is wrong with the names of columns that are left out; None stands for none."""
+    is_list = isinstance(value, list | tuple) and all(isinstance(name, str) for name in value)
+    return (
+        [] if value is None or is_list else [f"data.drop: must be a list of columns, got {value!r}"]
+    )
 
 
 def _count_problems(key: str, source: Mapping[str, Any]) -> list[str]:

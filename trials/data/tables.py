@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
 
 from trials.data.assemble import MIN_ROWS, Content, assemble
@@ -16,27 +17,24 @@ from trials.data.targets import Target, TaskWord, read_target
 MAX_PROBLEMS = 20
 
 
-def load_table(path: Path, target: str | None, task: TaskWord, seed: int) -> Dataset:
-    """The table in `path`, with `target` as what is predicted.
+def load_table(
+    path: Path, target: str | None, task: TaskWord, seed: int, drop: Sequence[str] = ()
+) -> Dataset:
+    """The table in `path`, with `target` as what is predicted, without the columns in `drop`.
 
     Raises:
         DataError: With every mistake in it, naming column and row.
     """
     where = f"data {path.name}"
     header, rows = read_rows(path, where)
-    if task == "density":
-        if target is not None:
-            raise DataError(f"{where}: target must be absent for a density, got {target!r}")
-    elif target is None:
-        raise DataError(f"{where}: target must name a column, got none; {', '.join(header)}")
-    elif target not in header:
-        raise DataError(f"{where}: no column {target!r}; {nearest(target, header)}")
-    problems: list[str] = []
+    problems = [*_target_problems(target, task, header), *drop_problems(drop, header, (target,))]
+    if problems:
+        raise DataError([f"{where}: {problem}" for problem in problems])
     texts = [[row[place] for row in rows] for place in range(len(header))]
     columns = [
         read_column(name, cells, problems)
         for name, cells in zip(header, texts, strict=True)
-        if name != target
+        if name != target and name not in drop
     ]
     x, names, notes = encode([column for column in columns if column], problems)
     if not columns:
@@ -46,6 +44,31 @@ def load_table(path: Path, target: str | None, task: TaskWord, seed: int) -> Dat
         raise DataError(cut_short([f"{where}: {problem}" for problem in problems]))
     kind: Kind = "table" if found else "points"
     return assemble(Content(path.name.split(".")[0], kind, x, found, names, notes), seed)
+
+
+def _target_problems(target: str | None, task: TaskWord, header: Sequence[str]) -> list[str]:
+    """Why `target` cannot be what is predicted."""
+    if task == "density":
+        return [] if target is None else [f"target must be absent for a density, got {target!r}"]
+    if target is None:
+        return [f"target must name a column, got none; {', '.join(header)}"]
+    return [] if target in header else [f"no column {target!r}; {nearest(target, header)}"]
+
+
+def drop_problems(
+    drop: Sequence[str], header: Sequence[str], needed: Sequence[str | None]
+) -> list[str]:
+    """Why columns cannot be left out: there are none of that name, or they are needed."""
+    strangers = [name for name in drop if name not in header]
+    kept = [name for name in drop if name in needed]
+    problems = []
+    if strangers:
+        hint = nearest(strangers[0], header)
+        problems.append(f"drop must name columns, got {', '.join(map(repr, strangers))}; {hint}")
+    if kept:
+        names = ", ".join(map(repr, kept))
+        problems.append(f"drop must not name the target or the column of time, got {names}")
+    return problems
 
 
 def _target(name: str, cells: list[str], task: TaskWord, problems: list[str]) -> Target | None:

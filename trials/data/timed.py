@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ from trials.data.assemble import Content
 from trials.data.columns import encode, read_column
 from trials.data.errors import DataError, nearest, rows_named
 from trials.data.series import split_series
-from trials.data.tables import cut_short, read_rows
+from trials.data.tables import cut_short, drop_problems, read_rows
 from trials.data.targets import read_target
 
 if TYPE_CHECKING:
@@ -25,7 +26,12 @@ _TIME = re.compile(r"\d{4}(-\d\d(-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?)?)?)?Z?")
 
 
 def load_series(
-    path: Path, target: str | None, time: str, window: int | None, horizon: int | None
+    path: Path,
+    target: str | None,
+    time: str,
+    window: int | None,
+    horizon: int | None,
+    drop: Sequence[str] = (),
 ) -> Dataset:
     """The table in `path` as a series of the column `target`, its rows sorted by `time`.
 
@@ -35,6 +41,7 @@ def load_series(
         time: The column of times: numbers, or dates such as 1949-01 or 2024-05-31 12:30.
         window: Rows that are to be seen; None leaves it to the trainer.
         horizon: Rows to look ahead; None leaves it to the trainer.
+        drop: Columns that are left out.
 
     Raises:
         DataError: With every mistake in it, naming column and row.
@@ -48,11 +55,12 @@ def load_series(
     ]
     if target == time:
         problems.append(f"target and time must be different columns, got {time!r} for both")
+    problems += drop_problems(drop, header, (target, time))
     if problems or target is None:
         raise DataError([f"{where}: {problem}" for problem in problems])
     cells = {name: [row[place] for row in rows] for place, name in enumerate(header)}
     order = _order(time, cells[time], problems)
-    names = [target, *(name for name in header if name not in (time, target))]
+    names = [target, *(name for name in header if name not in (time, target, *drop))]
     columns = [read_column(name, cells[name], problems) for name in names]
     found = None if columns[0] is None else _numbers(columns[0], problems)
     x, features, notes = encode([column for column in columns if column], problems)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, ClassVar
 
 from search_spaces import Categorical, Float, Int, Space
@@ -11,16 +12,15 @@ from trials.contract import Objective, Row
 from trials.stacked.activations import ACTIVATIONS
 from trials.stacked.cohort import Vectors
 from trials.stacked.layout import Layout, chain, width_bucket
-from trials.stacked.unsupervised.coding import CodingSettings, CodingTraining
+from trials.stacked.normalization import NORMALIZATIONS
+from trials.stacked.unsupervised.coding import CodingTraining
+from trials.stacked.unsupervised.coding_settings import CodingSettings
 from trials.stacked.unsupervised.family import DescentFamily
 from trials.stacked.unsupervised.likelihoods import LIKELIHOODS
 from trials.stacked.unsupervised.noise import NOISES
 from trials.stacked.unsupervised.points import BINARIZATIONS
 from trials.stacked.unsupervised.settings import DESCENT_AXES
 from trials.stacked.unsupervised.trainer import DescentTrainer
-
-_MODULES = 3
-"""Linear, activation and dropout in the equivalent `torch.nn.Sequential`."""
 
 _LEAST_WIDTH = 32
 
@@ -36,7 +36,9 @@ DOMAIN = Space(
     units=Int(1, 16384),
     layers=Int(0, 32),
     activation=Categorical(tuple(ACTIVATIONS)),
+    normalization=Categorical(NORMALIZATIONS),
     dropout=Float(0.0, 0.99),
+    dropconnect=Float(0.0, 0.99),
     sparsity_weight=Float(0.0, 1e6),
 )
 """What may be asked for, far beyond what is worth trying."""
@@ -46,8 +48,10 @@ class Autoencoder(DescentTrainer[CodingSettings]):
     """Autoencoder for tables and images: plain, denoising and variational.
 
     Weights have the names of a ModuleDict of encoder and decoder, each a Sequential(Linear,
-    activation, Dropout, ..., Linear). Outputs 2 j and 2 j + 1 of a variational encoder are mean
-    and logarithm of the variance of feature j of the code. All kinds, depths apart, are stacked.
+    activation, Dropout, ..., Linear), with BatchNorm1d or LayerNorm before each activation of a
+    network with normalization. Outputs 2 j and 2 j + 1 of a variational encoder are mean
+    and logarithm of the variance of feature j of the code. Rows of one depth and normalization
+    are stacked, variational ones apart from the others.
     """
 
     name: ClassVar[str] = "autoencoder"
@@ -64,9 +68,9 @@ class Autoencoder(DescentTrainer[CodingSettings]):
         )
 
     def structure(self, params: Mapping[str, Any]) -> tuple[Any, ...]:
-        """Trials of equal depth share a cohort, variational ones apart from the others."""
+        """Trials of equal depth share a cohort, variational and normalised ones apart."""
         settings = CodingSettings(**params)
-        return settings.layers, settings.is_drawn
+        return settings.layers, settings.is_drawn, settings.normalization
 
     def family(self) -> DescentFamily[CodingSettings]:
         """The rows on this data."""
@@ -87,6 +91,7 @@ class _Family(DescentFamily[CodingSettings]):
             layers=settings.layers,
             units=max(_LEAST_WIDTH, width_bucket(settings.units)),
             code=width_bucket(settings.code),
+            normalization=settings.normalization,
         )
 
     def label(self, row: Row) -> str:
@@ -103,8 +108,11 @@ class _Family(DescentFamily[CodingSettings]):
         hidden = (settings.units,) * settings.layers
         n_said = settings.code * (2 if settings.is_drawn else 1)
         return {
-            "encoder": chain(_MODULES, (width, *hidden, n_said)),
-            "decoder": chain(_MODULES, (settings.code, *hidden, width)),
+            name: chain(settings.modules, widths, normalization=settings.normalization)
+            for name, widths in (
+                ("encoder", (width, *hidden, n_said)),
+                ("decoder", (settings.code, *hidden, width)),
+            )
         }
 
     def rank(self, row: Row) -> tuple[Any, ...]:
@@ -116,5 +124,13 @@ class _Family(DescentFamily[CodingSettings]):
         """Training of `rows` of one block, whether they stopped or not, in place on `stack`."""
         settings = [self.settings(row) for row in rows]
         rounded = self.block(rows[0])
-        layouts = dict(self.padded(rounded))
-        return CodingTraining(self.source, rows, settings, rounded, layouts, stack, self.workspace)
+        return CodingTraining(
+            self.source,
+            rows,
+            settings,
+            rounded,
+            self.padded(rounded),
+            partial(self.layouts, is_padded=False),
+            stack,
+            self.workspace,
+        )

@@ -16,8 +16,10 @@ from trials.stacked.activated import Activated
 from trials.stacked.activations import ACTIVATIONS
 from trials.stacked.affine import affine
 from trials.stacked.autograd import AutogradNetwork
-from trials.stacked.layout import Part, linear, width_bucket
+from trials.stacked.layout import Part, after, linear, norm, width_bucket
 from trials.stacked.network import Network, Site, Stack
+from trials.stacked.normalization import NORMALIZATIONS
+from trials.stacked.normed import Normed
 from trials.stacked.recurrent import convolved
 from trials.stacked.sequences import SequenceSettings, SequenceTrainer
 from trials.stacked.settings import SUPERVISED_AXES
@@ -25,16 +27,14 @@ from trials.stacked.settings import SUPERVISED_AXES
 STEPS_POOLED = 2
 """Neighbouring steps of which pooling makes one."""
 
-MODULES_PER_BLOCK = 3
-"""Convolution, activation and pooling in the equivalent `torch.nn.Sequential`."""
-
 
 @dataclass(frozen=True)
 class Settings(SequenceSettings):
     """The axes of the network; those a trial does not name have these values.
 
     `layers` counts blocks of convolution, activation and pooling, each of `channels` channels;
-    `units` is the width of the layer that follows, of the same activation.
+    `units` is the width of the layer that follows, of the same activation. `normalization` is
+    behind every convolution and behind that layer, as in the trainer mlp.
     """
 
     batch_size: int = 16
@@ -44,6 +44,25 @@ class Settings(SequenceSettings):
     pooling: str = "max"
     units: int = 32
     activation: str = "relu"
+    normalization: str = "none"
+
+    @property
+    def is_normed(self) -> bool:
+        """Whether there is a normalization before each activation."""
+        return self.normalization != "none"
+
+    def convolution_name(self, block: int) -> str:
+        """Name of a block's convolution in the equivalent `torch.nn.Sequential`.
+
+        A block has a convolution, a normalization if any, an activation and pooling.
+        """
+        return str(block * (3 + self.is_normed))
+
+    @property
+    def linear_names(self) -> tuple[str, str]:
+        """Names of the two linear modules: after flattening, and after activation and dropout."""
+        flatten = int(self.convolution_name(self.layers))
+        return str(flatten + 1), str(flatten + 4 + self.is_normed)
 
 
 DOMAIN = Space(
@@ -54,6 +73,7 @@ DOMAIN = Space(
     pooling=Categorical(("max", "average", "none")),
     units=Int(1, 16384),
     activation=Categorical(tuple(ACTIVATIONS)),
+    normalization=Categorical(NORMALIZATIONS),
 )
 """What may be asked for, far beyond what is worth trying."""
 
@@ -62,8 +82,10 @@ class CNN1D(SequenceTrainer[Settings]):
     """Convolutional network over the steps of series and sequences: classes and numbers.
 
     Weights have the names of Sequential(Conv1d, activation, MaxPool1d or AvgPool1d, ...,
-    Flatten, Linear, activation, Dropout, Linear). A convolution keeps the number of steps, pooling
-    halves it; Identity stands for pooling that is left out, or where one step is left.
+    Flatten, Linear, activation, Dropout, Linear), with BatchNorm1d, or GroupNorm of one group and
+    LayerNorm, before each activation of a network with normalization. A convolution keeps the
+    number of steps, pooling halves it; Identity stands for pooling that is left out, or where one
+    step is left.
     """
 
     name: ClassVar[str] = "cnn_1d"
@@ -73,7 +95,7 @@ class CNN1D(SequenceTrainer[Settings]):
     space = SPACE
     series_space: ClassVar[Space] = CNN_1D_SERIES
     domain = DOMAIN
-    separating: ClassVar[tuple[str, ...]] = ("layers", "kernel_size", "pooling")
+    separating: ClassVar[tuple[str, ...]] = ("layers", "kernel_size", "pooling", "normalization")
     needs_autograd: ClassVar[bool] = True
 
     def padded(self, settings: Settings) -> dict[str, int]:
@@ -88,22 +110,28 @@ class CNN1D(SequenceTrainer[Settings]):
         return tuple(self._parts(settings, inputs, n_outputs))
 
     def _parts(self, settings: Settings, inputs: tuple[int, ...], n_outputs: int) -> Iterator[Part]:
-        n_steps, n_in = inputs
+        (n_steps, n_in), kind = inputs, settings.normalization
         for block in range(settings.layers):
-            name, shape = MODULES_PER_BLOCK * block, (settings.channels, n_in)
+            name, shape = settings.convolution_name(block), (settings.channels, n_in)
             weight = (*shape, settings.kernel_size)
             yield Part(f"{name}.weight", weight, order=(1, 2, 0))
             yield Part(f"{name}.bias", (settings.channels,), start=0.0)
+            yield from norm(kind, after(name), settings.channels)
             n_in, n_steps = settings.channels, _pooled(settings, n_steps)
-        flatten = MODULES_PER_BLOCK * settings.layers
+        hidden, last = settings.linear_names
         wide = (settings.units, n_in, n_steps)
-        yield Part(f"{flatten + 1}.weight", wide, order=(1, 2, 0), joined=(1, 2))
-        yield Part(f"{flatten + 1}.bias", (settings.units,), start=0.0)
-        yield from linear(f"{flatten + 4}", settings.units, n_outputs, self.task.loss.padding)
+        yield Part(f"{hidden}.weight", wide, order=(1, 2, 0), joined=(1, 2))
+        yield Part(f"{hidden}.bias", (settings.units,), start=0.0)
+        yield from norm(kind, after(hidden), settings.units)
+        yield from linear(last, settings.units, n_outputs, self.task.loss.padding)
 
     def sites(self, settings: Settings) -> Sequence[Site]:
         """Units of the layer after the blocks are dropped."""
         return (Site(settings.dropout, (settings.units,)),)
+
+    def counts_points(self, settings: Settings) -> bool:
+        """Batch statistics are of real points."""
+        return settings.normalization == "batch"
 
     def numbers(self, settings: Settings) -> int:
         """Numbers that the first block sees and makes for one point."""
@@ -117,30 +145,61 @@ class CNN1D(SequenceTrainer[Settings]):
 
     def network(self, stack: Stack[Settings], n_batch: int) -> Network:
         """The stacked networks of some rows for batches of that size."""
-        settings, rows, like = stack.padded, stack.settings, stack.parameters
-        names = [s.activation for s in rows]
-        channels = Activated(names, [s.channels for s in rows], settings.channels, like)
-        units = Activated(names, [s.units for s in rows], settings.units, like)
-        flatten = MODULES_PER_BLOCK * settings.layers
+        settings, layers = stack.padded, self._layers(stack)
+        hidden, last = settings.linear_names
+        idle = [f"{layer.name}.bias" for layer in layers if settings.normalization == "batch"]
 
         def compute(
             tensors: Mapping[str, Tensor],
             x: Tensor,
             masks: Sequence[Tensor] | None,
-            _is_training: bool,
+            is_training: bool,
         ) -> Tensor:
+            tensors = {**tensors, **{name: tensors[name].detach() for name in idle}}
             steps = x.transpose(1, 2).contiguous()
-            for block in range(settings.layers):
-                steps = channels(convolved(tensors, f"{MODULES_PER_BLOCK * block}.", steps))
+            for layer in layers[:-1]:
+                steps = layer(tensors, convolved(tensors, f"{layer.name}.", steps), is_training)
                 if _pooled(settings, steps.shape[1]) < steps.shape[1]:
                     steps = _halved(steps, settings.pooling)
             features = steps.permute(0, 2, 3, 1).flatten(2)
-            hidden = units(affine(tensors, f"{flatten + 1}.", features))
+            sums = affine(tensors, f"{hidden}.", features).unsqueeze(1)
+            units = layers[-1](tensors, sums, is_training).squeeze(1)
             if masks is not None:
-                hidden = hidden * masks[0]
-            return affine(tensors, f"{flatten + 4}.", hidden)
+                units = units * masks[0]
+            return affine(tensors, f"{last}.", units)
 
         return AutogradNetwork(stack, compute)
+
+    def _layers(self, stack: Stack[Settings]) -> list[_Layer]:
+        """What is behind each convolution, and behind the first linear map."""
+        padded, rows = stack.padded, stack.settings
+        names = [s.activation for s in rows]
+        channels, units = [s.channels for s in rows], [s.units for s in rows]
+        convolved = Activated(names, channels, padded.channels, stack.parameters)
+        last = Activated(names, units, padded.units, stack.parameters)
+
+        def layer(name: str, counts: list[int], width: int, activated: Activated) -> _Layer:
+            normed = Normed(padded.normalization, stack, after(name), counts, width)
+            return _Layer(name, normed, activated)
+
+        blocks = map(padded.convolution_name, range(padded.layers))
+        return [
+            *(layer(name, channels, padded.channels, convolved) for name in blocks),
+            layer(padded.linear_names[0], units, padded.units, last),
+        ]
+
+
+@dataclass(frozen=True)
+class _Layer:
+    """What follows a convolution or a linear map of that name."""
+
+    name: str
+    normed: Normed
+    activated: Activated
+
+    def __call__(self, tensors: Mapping[str, Tensor], sums: Tensor, is_training: bool) -> Tensor:
+        """The channels or units for sums of shape (K, T, B, C)."""
+        return self.activated(self.normed(tensors, sums, is_training))
 
 
 def _pooled(settings: Settings, n_steps: int) -> int:

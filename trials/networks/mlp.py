@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -12,7 +12,7 @@ from trials.stacked.activations import ACTIVATIONS, spans
 from trials.stacked.dropout import padding_masks, real_units
 from trials.stacked.layout import Part, chain, width_bucket
 from trials.stacked.network import Network, Site, Stack
-from trials.stacked.normalization import NORMALIZATIONS, Normalization, normalization
+from trials.stacked.normalization import NORMALIZATIONS, of_perceptrons
 from trials.stacked.perceptron import Perceptron
 from trials.stacked.settings import SUPERVISED_AXES, SupervisedSettings
 from trials.stacked.signs import HiddenUnits
@@ -108,11 +108,11 @@ class MLP(SupervisedTrainer[Settings]):
     def network(self, stack: Stack[Settings], n_batch: int) -> Network:
         """The stacked perceptrons of some rows for batches of that size."""
         names = [s.activation for s in stack.settings]
+        units, width = [s.units for s in stack.settings], stack.padded.units
+        kind, real = stack.padded.normalization, real_units(units, width, stack.parameters)
         padding = None
         if any(ACTIVATIONS[name].moves_zero for name in names):
-            units = [s.units for s in stack.settings]
-            n_layers, width = stack.padded.layers, stack.padded.units
-            padding = padding_masks(units, n_layers, width, stack.parameters)
+            padding = padding_masks(units, stack.padded.layers, width, stack.parameters)
         return Perceptron(
             stack.layout,
             stack.parameters,
@@ -124,19 +124,6 @@ class MLP(SupervisedTrainer[Settings]):
             "mlp",
             [s.layers for s in stack.settings],
             stack.gradients,
-            self._norm(stack),
+            of_perceptrons(kind, stack.gradients, _modules(kind), real, stack.n_points),
             sparsity(stack),
         )
-
-    def _norm(self, stack: Stack[Settings]) -> Callable[[int, int], Normalization] | None:
-        """What normalises hidden layers, by number and rows; None for nothing."""
-        kind = stack.padded.normalization
-        if kind == "none":
-            return None
-        real = real_units([s.units for s in stack.settings], stack.padded.units, stack.parameters)
-
-        def made(site: int, n_rows: int) -> Normalization:
-            module = str(site * _modules(kind) + 1)
-            return normalization(kind, stack.gradients, module, real[:n_rows], stack.n_points)
-
-        return made

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar
 
 import torch
@@ -17,17 +18,22 @@ from trials.stacked.activations import ACTIVATIONS
 from trials.stacked.autograd import AutogradNetwork
 from trials.stacked.layout import Part, whole_lanes, width_bucket
 from trials.stacked.network import Network, Site, Stack
+from trials.stacked.normed import Normed
 from trials.stacked.settings import SUPERVISED_AXES, SupervisedSettings
 from trials.stacked.supervised_trainer import SupervisedTrainer
-from trials.stacked.tree import TreeFunction, tree_parts
+from trials.stacked.tree import NORM, TreeFunction, tree_parts
 
 
 @dataclass(frozen=True)
 class Settings(SupervisedSettings):
-    """The axes of a recursive network; those a trial does not name have these values."""
+    """The axes of a recursive network; those a trial does not name have these values.
+
+    `normalization` is of the sums into each node, before the activation.
+    """
 
     units: int = 32
     activation: str = "tanh"
+    normalization: str = "none"
     input_scaling: ScalingKind = "none"
 
 
@@ -35,6 +41,7 @@ DOMAIN = Space(
     **{**SUPERVISED_AXES, "input_scaling": Categorical(("none",))},
     units=Int(1, 4096),
     activation=Categorical(tuple(ACTIVATIONS)),
+    normalization=Categorical(("none", "layer")),
 )
 """What may be asked for, far beyond what is worth trying. Symbols are not numbers to scale."""
 
@@ -55,6 +62,7 @@ class Recursive(SupervisedTrainer[Settings]):
     kind = Settings
     space = SPACE
     domain = DOMAIN
+    separating: ClassVar[tuple[str, ...]] = ("normalization",)
 
     def __init__(
         self,
@@ -79,7 +87,8 @@ class Recursive(SupervisedTrainer[Settings]):
         """A vector per symbol, what joins two children, and the outputs."""
         is_padded = inputs != self.task.inputs.shape
         n_symbols = whole_lanes(self._n_symbols) if is_padded else self._n_symbols
-        return tree_parts(n_symbols, settings.units, n_outputs, self.task.loss.padding)
+        padding, kind = self.task.loss.padding, settings.normalization
+        return tree_parts(n_symbols, settings.units, n_outputs, padding, kind)
 
     def sites(self, settings: Settings) -> Sequence[Site]:
         """Units of the root are dropped."""
@@ -96,11 +105,9 @@ class Recursive(SupervisedTrainer[Settings]):
 
     def network(self, stack: Stack[Settings], n_batch: int) -> Network:
         """The stacked networks of some rows for batches of that size."""
-        activated = Activated(
-            [s.activation for s in stack.settings],
-            [s.units for s in stack.settings],
-            stack.padded.units,
-            stack.parameters,
-        )
+        units, width = [s.units for s in stack.settings], stack.padded.units
+        names = [s.activation for s in stack.settings]
+        activated = Activated(names, units, width, stack.parameters)
+        normed = partial(Normed, stack.padded.normalization, stack, NORM, units, width)
         n_places, n_symbols = self.task.inputs.shape[0], whole_lanes(self._n_symbols)
-        return AutogradNetwork(stack, TreeFunction(n_places, n_symbols, activated))
+        return AutogradNetwork(stack, TreeFunction(n_places, n_symbols, activated, normed))

@@ -14,8 +14,9 @@ from search_spaces.sequences import RNN_SERIES
 from trials.stacked.affine import affine
 from trials.stacked.autograd import AutogradNetwork
 from trials.stacked.cells import CELLS
-from trials.stacked.layout import Part, linear, width_bucket
+from trials.stacked.layout import Part, linear, norm, width_bucket
 from trials.stacked.network import Network, Site, Stack
+from trials.stacked.normed import Normed
 from trials.stacked.recurrent import convolved, recurrent
 from trials.stacked.sequences import SequenceSettings, SequenceTrainer
 from trials.stacked.settings import SUPERVISED_AXES
@@ -29,6 +30,7 @@ class Settings(SequenceSettings):
     """The axes of a recurrent network; those a trial does not name have these values.
 
     `units` is the width of every layer, and of the convolution where `front` is conv.
+    `normalization` is of the states that are read, each by itself.
     """
 
     batch_size: int = 16
@@ -37,6 +39,7 @@ class Settings(SequenceSettings):
     layers: int = 1
     units: int = 32
     front: str = "none"
+    normalization: str = "none"
 
 
 DOMAIN = Space(
@@ -45,6 +48,7 @@ DOMAIN = Space(
     layers=Int(1, 16),
     units=Int(1, 4096),
     front=Categorical(("none", "conv")),
+    normalization=Categorical(("none", "layer")),
 )
 """What may be asked for, far beyond what is worth trying."""
 
@@ -54,7 +58,8 @@ class RNN(SequenceTrainer[Settings]):
 
     Many to one, and many to many where data have an answer for each step. Weights have the names
     of a module with `recurrent`, a torch.nn.LSTM, GRU or RNN, `head`, a Linear that reads the last
-    state, or each, and perhaps `front`, a Conv1d before a ReLU.
+    state, or each, and perhaps `front`, a Conv1d before a ReLU, and `norm`, a LayerNorm before the
+    head.
     """
 
     name: ClassVar[str] = "rnn"
@@ -64,7 +69,7 @@ class RNN(SequenceTrainer[Settings]):
     space = SPACE
     series_space: ClassVar[Space] = RNN_SERIES
     domain = DOMAIN
-    separating: ClassVar[tuple[str, ...]] = ("cell", "layers", "front")
+    separating: ClassVar[tuple[str, ...]] = ("cell", "layers", "front", "normalization")
     needs_autograd: ClassVar[bool] = True
     may_answer_steps: ClassVar[bool] = True
 
@@ -91,6 +96,7 @@ class RNN(SequenceTrainer[Settings]):
                 name = f"recurrent.bias_{kind}_l{layer}"
                 yield Part(name, (n_gates, units), joined=(2,), start=0.0)
             n_in = units
+        yield from norm(settings.normalization, "norm", units)
         yield from linear("head", units, n_outputs, self.task.loss.padding)
 
     def sites(self, settings: Settings) -> Sequence[Site]:
@@ -113,20 +119,24 @@ class RNN(SequenceTrainer[Settings]):
     def network(self, stack: Stack[Settings], n_batch: int) -> Network:
         """The stacked networks of some rows for batches of that size."""
         settings, reads_steps = stack.padded, self._reads_steps
-        cell = CELLS[settings.cell]
+        cell, units = CELLS[settings.cell], [s.units for s in stack.settings]
+        normed = Normed(settings.normalization, stack, "norm", units, settings.units)
 
         def compute(
             tensors: Mapping[str, Tensor],
             x: Tensor,
             masks: Sequence[Tensor] | None,
-            _is_training: bool,
+            is_training: bool,
         ) -> Tensor:
             steps = x.transpose(1, 2).contiguous()
             if settings.front == "conv":
                 steps = convolved(tensors, "front.", steps).relu()
             states = recurrent(cell, settings.layers, tensors, steps, masks)
-            read = states.transpose(1, 2) if reads_steps else states[:, -1]
-            read = read if masks is None else read * masks[-1]
-            return affine(tensors, "head.", read.flatten(1, 2) if reads_steps else read)
+            read = states.transpose(1, 2) if reads_steps else states[:, -1:].transpose(1, 2)
+            alone = read.flatten(1, 2).unsqueeze(1)
+            read = normed(tensors, alone, is_training).view(read.shape)
+            if masks is not None:
+                read = read * masks[-1].view(read.shape)
+            return affine(tensors, "head.", read.flatten(1, 2))
 
         return AutogradNetwork(stack, compute)

@@ -32,7 +32,7 @@ class Training(Protocol):
 
 
 @runtime_checkable
-class Ending(Protocol):
+class EarlyEnding(Protocol):
     """A training whose rows may end by themselves."""
 
     @property
@@ -192,7 +192,7 @@ class StackedCohort:
         for member in block.members:
             member.epoch += 1
         training, n_rows = block.training, len(block.members)
-        ended = training.ended if isinstance(training, Ending) else [False] * n_rows
+        ended = training.ended if isinstance(training, EarlyEnding) else [False] * n_rows
         return [
             Progress(member.row.key, member.epoch, figures, _found(member, figures), is_final)
             for member, figures, is_final in zip(block.members, metrics, ended, strict=True)

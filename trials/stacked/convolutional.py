@@ -14,7 +14,7 @@ from torch import Tensor
 from trials.stacked.activations import Activation
 from trials.stacked.convolution import GroupedConvolution, PatchConvolution, Patches, Window
 from trials.stacked.dropout import real_units
-from trials.stacked.layout import Layout, Part, linear, norm
+from trials.stacked.layout import Layout, Part, after, linear, norm
 from trials.stacked.network import Gradients
 from trials.stacked.normalization import normalization
 from trials.stacked.pooling import POOLINGS, SIDE, Pooling
@@ -22,11 +22,6 @@ from trials.stacked.sparsity import Sparsity
 from trials.stacked.workspace import Workspace
 
 Spans = Sequence[tuple[slice, Activation]]
-
-
-def after(module: str) -> str:
-    """Name of the next module of a `torch.nn.Sequential`."""
-    return str(int(module) + 1)
 
 
 @dataclass(frozen=True)
@@ -163,6 +158,16 @@ class Rows:
         return real_units(counts, width, self.parameters)
 
 
+def _convolution(
+    block: Block, n_rows: int, n_batch: int | None, workspace: Workspace, name: str
+) -> PatchConvolution | GroupedConvolution:
+    """The convolutions of a block; by patches of inputs that are batches of one size, if given."""
+    if n_batch is None:
+        return GroupedConvolution(n_rows, block.n_in, block.n_out, block.window, workspace, name)
+    patches = Patches(block.n_in, block.size, block.window)
+    return PatchConvolution(n_rows, block.n_out, n_batch, patches, workspace, name)
+
+
 class _StackedBlock:
     """One block of K networks for batches of one size."""
 
@@ -177,16 +182,10 @@ class _StackedBlock:
         workspace: Workspace,
     ) -> None:
         n_rows, name, block = len(rows.parameters), f"block.{index}", plan.blocks[index]
-        self.convolution: PatchConvolution | GroupedConvolution
-        if index == 0:
-            patches = Patches(block.n_in, block.size, block.window)
-            self.convolution = PatchConvolution(
-                n_rows, block.n_out, n_batch, patches, workspace, name
-            )
-        else:
-            self.convolution = GroupedConvolution(
-                n_rows, block.n_in, block.n_out, block.window, workspace, name
-            )
+        is_first = index == 0
+        self.convolution = _convolution(
+            block, n_rows, n_batch if is_first else None, workspace, name
+        )
         self._pooling: Pooling | None = None
         if block.is_pooled:
             self._pooling = POOLINGS[pooling](workspace, name)
@@ -209,7 +208,7 @@ class _StackedBlock:
                 real_units(channels, block.n_out, rows.parameters),
                 rows.n_points,
             )
-        if index == 0:
+        if is_first:
             self._weight = self._weight.flatten(2)
         self._y = torch.empty(0)
 

@@ -42,6 +42,7 @@ class DropConnect:
         weights: (K, W), left out in place.
         slopes: (K, W), their gradient.
         workspace: Where buffers come from.
+        purpose: What its draws are for; the networks of a row have one each.
 
     Source: Wan et al., ICML (2013).
     """
@@ -54,11 +55,12 @@ class DropConnect:
         weights: Tensor,
         slopes: Tensor,
         workspace: Workspace,
+        purpose: str = "dropconnect",
     ) -> None:
         self._rates, self._places, self._seeds = rates, places, seeds
-        self._weights, self._slopes = weights, slopes
+        self._weights, self._slopes, self._purpose = weights, slopes, purpose
         self._host = Workspace(torch.device("cpu"), weights.dtype)
-        self._held = workspace.take("weights held", *weights.shape)
+        self._held = workspace.take(f"{purpose} held", *weights.shape)
         self._tapes: list[torch.Generator] = []
         self._masks: Sequence[Tensor] = ()
 
@@ -70,7 +72,7 @@ class DropConnect:
     def begin(self, epochs: Sequence[int]) -> None:
         """Starts the tapes of an epoch; `epochs` counts from 0."""
         self._tapes = [
-            generator(seed, "dropconnect", epoch)
+            generator(seed, self._purpose, epoch)
             for seed, epoch in zip(self._seeds, epochs, strict=True)
         ]
 

@@ -123,6 +123,11 @@ def linear(name: str, n_in: int, n_out: int, padding: float = 0.0) -> list[Part]
     return [weight, Part(f"{name}.bias", (n_out,), start=0.0, padding=padding)]
 
 
+def after(module: str) -> str:
+    """Name of the next module of a `torch.nn.Sequential`."""
+    return str(int(module) + 1)
+
+
 def norm(kind: str, name: str, n: int) -> list[Part]:
     """The parts of a torch.nn.BatchNorm1d for kind `batch`, of a LayerNorm for `layer`.
 

@@ -6,6 +6,7 @@ C channels of an image in as many places as it has pixels.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import ClassVar, Protocol
 
 import torch
@@ -194,3 +195,25 @@ def normalization(
     if kind == "batch":
         return BatchNorm(gradients, module, len(real), n_points)
     return LayerNorm(gradients, module, real)
+
+
+def of_perceptrons(
+    kind: str, gradients: Gradients, modules: int, real: Tensor, n_points: int | None
+) -> Callable[[int, int], Normalization] | None:
+    """What normalises hidden layers of perceptrons, by number of the layer and of its rows.
+
+    Args:
+        kind: `none`, for which there is nothing, `batch` or `layer`.
+        gradients: Of the stack.
+        modules: Distance of two linear layers in the equivalent `torch.nn.Sequential`.
+        real: One for true and zero for padded units of a hidden layer, shape (K, H).
+        n_points: Points of a batch in training that are not padding; None for all.
+    """
+    if kind == "none":
+        return None
+
+    def made(site: int, n_rows: int) -> Normalization:
+        module = str(site * modules + 1)
+        return normalization(kind, gradients, module, real[:n_rows], n_points)
+
+    return made

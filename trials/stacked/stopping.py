@@ -21,7 +21,7 @@ class Measurable(Training, Protocol):
 
 
 class StoppingTraining:
-    """Training in which a stopped row costs nothing; a `cohort.Training` and `cohort.Ending`.
+    """Training in which a stopped row costs nothing; a `cohort.Training` and `cohort.EarlyEnding`.
 
     Its tensors change no more, and what it then shows is told again every epoch. The rows that go
     on are put together in tensors of their own, which are written back after each epoch.

@@ -221,6 +221,11 @@ class Task:
         }
 
     @property
+    def idle_axes(self) -> frozenset[str]:
+        """Axes that change nothing where answers are numbers."""
+        return frozenset({"label_smoothing"} if self.name == "regression" else ())
+
+    @property
     def _n_numbers(self) -> int:
         """Numbers of one point."""
         return math.prod(self.data.shape)

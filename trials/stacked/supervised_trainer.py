@@ -32,7 +32,7 @@ class SupervisedTrainer(Architecture[S]):
     """Networks that learn known answers; a `contract.Trainer`.
 
     Attributes:
-        space: The ready space.
+        space: The ready space, without axes that mean nothing for the task.
         domain: Every axis with all its values.
     """
 
@@ -51,6 +51,8 @@ class SupervisedTrainer(Architecture[S]):
     ) -> None:
         steps = self.may_answer_steps
         self.task = Task(data, torch.device(device), dtype, self.inputs, may_answer_steps=steps)
+        idle = self.task.idle_axes
+        self.space = Space({name: axis for name, axis in self.space.items() if name not in idle})
         self.domain = self._fitting(self.domain)
         self._costing: Costing | None = None
 

@@ -32,6 +32,7 @@ def test_paths_become_absolute(folder: Path) -> None:
     assert resolve("idx:images") == {"idx": str(folder / "images")}
     assert resolve({"idx": "images"}) == {"idx": str(folder / "images")}
     assert resolve(resolve("t.csv", "y")) == table
+    assert resolve({"file": "t.csv", "drop": ["b"]}, "y") == table | {"drop": ["b"]}
 
 
 def test_all_forms_load_alike(folder: Path) -> None:
@@ -53,6 +54,12 @@ def test_all_forms_load_alike(folder: Path) -> None:
         ({"file": "t.csv", "idx": "d"}, None, "data: must have either file or idx, got file, idx"),
         ({"file": 3}, None, "data.file: must be text, got 3"),
         ({"file": "t.csv", "target": 3}, None, "data.target: must be text, got 3"),
+        ({"file": "t.csv", "drop": "a"}, None, "data.drop: must be a list of columns, got 'a'"),
+        (
+            {"file": "a.npz", "drop": ["a"]},
+            None,
+            "data.drop: must be with a file .csv, .csv.gz",
+        ),
         (None, None, "data: must be a name, a file or a mapping, got None"),
     ],
 )

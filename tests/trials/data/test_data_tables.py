@@ -126,6 +126,42 @@ def test_missing_numbers(tmp_path: Path) -> None:
     assert "10 missing numbers in 'a' -> training median and an indicator" in data.notes
 
 
+def test_dropped_columns_are_not_even_read(tmp_path: Path) -> None:
+    """Columns that are left out may hold anything; the rest is as in a table without them."""
+    rows = [f"{i},row {i},{i / 3}" for i in range(60)]
+    data = load({"file": csv(tmp_path, "a,id,y", rows), "target": "y", "drop": ["id"]})
+    bare = load(csv(tmp_path, "a,y", [f"{i},{i / 3}" for i in range(60)], "bare.csv"), target="y")
+    assert data.feature_names == ("a",)
+    assert data.fingerprint == bare.fingerprint
+    assert np.array_equal(data.train.x, bare.train.x)
+
+
+def test_all_wrong_names_to_drop_are_told_at_once(tmp_path: Path) -> None:
+    """Columns that there are not, the target and a wrong target are told together."""
+    table = {"file": csv(tmp_path, "a,b,y", [f"{i},{i},{i / 3}" for i in range(20)])}
+    assert problems_of(table | {"target": "y", "drop": ["aa", "y", "zz"]}) == (
+        "data t.csv: drop must name columns, got 'aa', 'zz'; did you mean 'a'? (a, b, y)",
+        "data t.csv: drop must not name the target or the column of time, got 'y'",
+    )
+    assert problems_of(table | {"target": "q", "drop": ["zz"]}) == (
+        "data t.csv: no column 'q'; a, b, y",
+        "data t.csv: drop must name columns, got 'zz'; a, b, y",
+    )
+    assert problems_of(table | {"target": "y", "drop": ["a", "b"]}) == (
+        "data t.csv: must have a column beside the target 'y', got none",
+    )
+
+
+def test_a_series_leaves_columns_out(tmp_path: Path) -> None:
+    """A column that is dropped is no feature of a series; time must stay."""
+    rows = [f"{i},row {i},{i / 3},{i % 4}" for i in range(60)]
+    table = {"file": csv(tmp_path, "t,id,y,a", rows), "target": "y", "time": "t"}
+    assert load(table | {"drop": ["id"]}).feature_names == ("y", "a")
+    assert problems_of(table | {"drop": ["t"]}) == (
+        "data t.csv: drop must not name the target or the column of time, got 't'",
+    )
+
+
 def test_truth_and_levels_that_look_like_numbers(tmp_path: Path) -> None:
     """Truth values are 0 and 1; `1, 2, 3+` is text when each word is frequent."""
     rows = [f"{i % 2 == 0},{('1', '2', '4', '3+')[i % 4]},{i / 3}" for i in range(40)]
@@ -236,7 +272,7 @@ def test_many_levels_are_refused(tmp_path: Path) -> None:
         else:
             assert problems_of(path, target="y") == (
                 "data t.csv: column 'who': text must have at most 50 levels, got 51; "
-                "leave the column out",
+                "leave it out by data.drop",
             )
 
 

@@ -18,11 +18,16 @@ from trials.networks.autoencoder import Autoencoder
 from trials.stacked.batches import padded_batch
 from trials.stacked.noise import data_order, generator, keep_tape, keep_threshold, normal_tape
 from trials.stacked.schedules import SCHEDULES
-from trials.stacked.unsupervised.coding import CodingSettings
+from trials.stacked.unsupervised.coding_settings import CodingSettings
 
 SEED, EPOCHS = 5, 3
 SMALL = {"units": 12, "code": 3, "layers": 1, "batch_size": 16, "learning_rate": 0.01}
 MODULES = {"relu": nn.ReLU, "sigmoid": nn.Sigmoid, "tanh": nn.Tanh}
+NORMS = {
+    "none": lambda n: [],
+    "batch": lambda n: [nn.BatchNorm1d(n)],
+    "layer": lambda n: [nn.LayerNorm(n)],
+}
 OPTIMIZERS = {
     "adam": lambda p, rate, l2: torch.optim.Adam(p, rate, weight_decay=0.0),
     "sgd": lambda p, rate, l2: torch.optim.SGD(p, rate, momentum=0.9),
@@ -41,8 +46,9 @@ def plain_networks(params, n_features, weights):
         modules = []
         for n_in, n_out in itertools.pairwise(sizes):
             activation = MODULES[params.get("activation", "relu")]()
-            modules += [nn.Linear(n_in, n_out), activation, nn.Identity()]
-        networks[name] = nn.Sequential(*modules[:-2])
+            norm = NORMS[params.get("normalization", "none")](n_out)
+            modules += [nn.Linear(n_in, n_out), *norm, activation, nn.Identity()]
+        networks[name] = nn.Sequential(*modules[: -2 - len(norm)])
     model = nn.ModuleDict(networks).double()
     model.load_state_dict(weights)
     return model
@@ -71,9 +77,8 @@ def spoilt(x, tape, params):
     return x * (keep_tape(tape, 1, shape)[0, : len(x)] < keep_threshold(level))
 
 
-def coded(model, x, params, tape):
+def coded(said, x, params, tape):
     """The code of a batch, drawn for a vae, and its divergence summed over the batch."""
-    said = model["encoder"](x)
     if params.get("kind") != "vae":
         return said, params.get("sparsity_weight", 0.0) * said.abs().sum()
     mean, log_variance = said.view(len(x), -1, 2).unbind(-1)
@@ -93,6 +98,18 @@ def surprise(outputs, x, params):
     return 0.5 * ((outputs - x) ** 2).sum()
 
 
+def passed(network, x, tape, rate):
+    """Outputs of a network whose weights are left out as the tape says."""
+    if not rate:
+        return network(x)
+    weights = {name: p for name, p in network.named_parameters() if p.ndim > 1}
+    sizes = [p.numel() for p in weights.values()]
+    kept = (keep_tape(tape, 1, (sum(sizes),))[0] < keep_threshold(rate)).double() / (1 - rate)
+    masks = zip(weights.items(), kept.split(sizes), strict=True)
+    masked = {name: p * mask.view(p.shape) for (name, p), mask in masks}
+    return torch.func.functional_call(network, masked, (x,))
+
+
 def plain_curve(data, params, weights):
     """Validation errors and the trained networks of plain training on the row's own draws."""
     (x, x_validation), unit, truth = seen_points(data, params)
@@ -105,20 +122,26 @@ def plain_curve(data, params, weights):
     for epoch in range(EPOCHS):
         factor = SCHEDULES[params.get("schedule", "constant")](epoch, EPOCHS)
         optimizer.param_groups[0]["lr"] = params["learning_rate"] * factor
-        tapes = [generator(SEED, purpose, epoch) for purpose in ("corruption", "latent")]
+        purposes = ("corruption", "latent", "encoder dropconnect", "decoder dropconnect")
+        tapes, rate = [generator(SEED, p, epoch) for p in purposes], params.get("dropconnect")
+        model.train()
         for points in data_order(SEED, epoch, len(x)).split(params["batch_size"]):
             optimizer.zero_grad()
-            z, extra = coded(model, spoilt(x[points], tapes[0], params), params, tapes[1])
-            loss = (surprise(model["decoder"](z), x[points], params) + extra) / len(points)
-            weight = [p for n, p in model.named_parameters() if "weight" in n]
+            said = passed(model["encoder"], spoilt(x[points], tapes[0], params), tapes[2], rate)
+            z, extra = coded(said, x[points], params, tapes[1])
+            outputs = passed(model["decoder"], z, tapes[3], rate)
+            loss = (surprise(outputs, x[points], params) + extra) / len(points)
+            weight = [p for p in model.parameters() if p.ndim > 1]
             penalty = sum(
                 params.get("l1", 0.0) * p.abs().sum() + params.get("l2", 0.0) / 2 * (p**2).sum()
                 for p in weight
             )
             (loss / n_features + penalty).backward()
             optimizer.step()
+        model.eval()
         with torch.no_grad():
-            outputs = model["decoder"](coded(model, x_validation, params, None)[0])
+            said = model["encoder"](x_validation)
+            outputs = model["decoder"](coded(said, x_validation, params, None)[0])
         if params.get("likelihood") == "bernoulli":
             outputs = outputs.sigmoid()
         curve.append(float((((outputs - truth) * unit) ** 2).mean()))
@@ -136,6 +159,10 @@ CASES = {
     "vae": {"kind": "vae", "likelihood": "bernoulli", "activation": "tanh"},
     "gaussian vae": {"kind": "vae", "kl_weight": 0.5, "optimizer": "sgd", "momentum": 0.9},
     "cosine": {"schedule": "cosine", "batch_size": 7},
+    "batch norm": {"normalization": "batch", "layers": 2, "optimizer": "sgd", "momentum": 0.9},
+    "layer norm that must be masked": {"normalization": "layer", "activation": "sigmoid"},
+    "vae, layer norm": {"kind": "vae", "normalization": "layer", "likelihood": "bernoulli"},
+    "DropConnect": {"dropconnect": 0.3, "l2": 0.01, "layers": 2},
 }
 
 
@@ -153,8 +180,42 @@ def test_rows_equal_plain_torch(classes_data, changes):
         expected, model = plain_curve(classes_data, row_params, start[key])
         np.testing.assert_allclose([c[key] for c in curves], expected, rtol=1e-9)
         weights = trainer.weights(cohort.save(key), row_params)
-        for name, tensor in model.state_dict().items():
+        last = {n: t for n, t in model.state_dict().items() if "num_batches" not in n}
+        assert list(weights) == list(last)
+        for name, tensor in last.items():
             torch.testing.assert_close(weights[name], tensor, rtol=1e-7, atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"normalization": "batch", "dropconnect": 0.2},
+        {"normalization": "layer", "kind": "vae", "dropconnect": 0.1},
+    ],
+    ids=str,
+)
+def test_company_changes_no_bit_of_normalised_rows(classes_data, changes):
+    """Rows that are normalised and lack weights have the bits that they have alone."""
+    trainer = Autoencoder(classes_data)
+    kinds = ("sigmoid", "relu", "elu")
+    shared = SMALL | {"layers": 2} | changes
+    rows = [
+        Row(k, shared | {"activation": kinds[k % 3], "units": 3 + k, "dropconnect": k / 10}, k, 3)
+        for k in range(4)
+    ]
+    together = trainer.cohort(trainer.structure(shared))
+    together.admit(rows)
+    found = [{p.key: p.metrics for p in together.advance()} for _ in range(2)]
+    for row in rows:
+        alone = trainer.cohort(trainer.structure(shared))
+        alone.admit([row])
+        curve = [alone.advance()[0].metrics]
+        again = trainer.cohort(trainer.structure(shared))
+        again.admit([row], {row.key: alone.save(row.key)})
+        curve += [again.advance()[0].metrics]
+        assert str(curve) == str([figures[row.key] for figures in found])
+        for name, tensor in again.save(row.key).items():
+            assert torch.equal(tensor, together.save(row.key)[name])
 
 
 @pytest.mark.parametrize("likelihood", ["bernoulli", "gaussian"])

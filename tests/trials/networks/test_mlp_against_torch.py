@@ -153,6 +153,13 @@ def test_numbers_are_not_smoothed(numbers_data):
     assert curves[0] == curves[1]
 
 
+def test_smoothing_is_searched_for_labels_alone(numbers_data, classes_data):
+    """The ready space of numbers lacks label smoothing; who names it is not refused."""
+    numbers, classes = MLP(numbers_data), MLP(classes_data)
+    assert set(classes.space) - set(numbers.space) == {"label_smoothing"}
+    assert "label_smoothing" in numbers.domain
+
+
 def test_unknown_axes_are_refused(classes_data):
     """An axis that the perceptron does not have is named, with those it has."""
     with pytest.raises(ValueError, match="unknown axes \\['beta3'\\]; there are learning_rate"):

@@ -59,6 +59,8 @@ class PlainTrees(nn.Module):
         units = params["units"]
         self.symbols = nn.Embedding(n_symbols, units)
         self.pair = nn.Linear(2 * units, units, bias=False)
+        is_normed = params.get("normalization") == "layer"
+        self.norm = nn.LayerNorm(units) if is_normed else nn.Identity()
         self.output = nn.Linear(units, 2)
         self.activation = ACTIVATIONS[params.get("activation", "tanh")]()
         self.nothing = torch.zeros(units, dtype=torch.float64)
@@ -68,7 +70,8 @@ class PlainTrees(nn.Module):
         if place >= len(tree) or tree[place] == 0:
             return self.nothing
         children = [self.vector(tree, 2 * place + 1), self.vector(tree, 2 * place + 2)]
-        return self.activation(self.pair(torch.cat(children)) + self.symbols(tree[place]))
+        sums = self.pair(torch.cat(children)) + self.symbols(tree[place])
+        return self.activation(self.norm(sums))
 
     def forward(self, trees):
         """Outputs for trees, (B, places)."""
@@ -80,8 +83,8 @@ def plain_optimizer(network, params):
     """The optimizer of torch; the decay acts on weights and not on biases."""
     named = list(network.named_parameters())
     groups = [
-        {"params": [p for n, p in named if "weight" in n], "weight_decay": params.get("l2", 0.0)},
-        {"params": [p for n, p in named if "bias" in n]},
+        {"params": [p for _, p in named if p.ndim > 1], "weight_decay": params.get("l2", 0.0)},
+        {"params": [p for _, p in named if p.ndim == 1]},
     ]
     rate = params["learning_rate"]
     return {
@@ -108,7 +111,7 @@ def plain_curve(data, row, weights):
                 kept = keep_tape(tape, 1, shape)[0] < keep_threshold(rate)
                 network.mask = kept[: len(points)].double() / (1 - rate)
             optimizer.zero_grad()
-            l1 = sum(p.abs().sum() for n, p in network.named_parameters() if "weight" in n)
+            l1 = sum(p.abs().sum() for p in network.parameters() if p.ndim > 1)
             loss = nn.functional.cross_entropy(network(x[points]), y[points])
             (loss + params.get("l1", 0.0) * l1).backward()
             optimizer.step()
@@ -118,11 +121,12 @@ def plain_curve(data, row, weights):
     return curve, network
 
 
-def test_rows_of_a_mix_equal_a_plain_recursion(trees_data):
+@pytest.mark.parametrize("kind", ["none", "layer"])
+def test_rows_of_a_mix_equal_a_plain_recursion(trees_data, kind):
     """Side by side, every row follows a recursion over nodes under torch.optim to 1e-9."""
-    trainer = Recursive(trees_data, dtype=torch.float64)
-    rows = [Row(key, SMALL | changes, 70 + key, EPOCHS) for key, changes in enumerate(MIX)]
-    cohort = trainer.cohort(trainer.structure(SMALL))
+    trainer, shared = Recursive(trees_data, dtype=torch.float64), SMALL | {"normalization": kind}
+    rows = [Row(key, shared | changes, 70 + key, EPOCHS) for key, changes in enumerate(MIX)]
+    cohort = trainer.cohort(trainer.structure(shared))
     cohort.admit(rows)
     starts = [trainer.weights(cohort.save(row.key), row.params) for row in rows]
     curves = {row.key: [] for row in rows}

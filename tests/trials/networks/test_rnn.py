@@ -32,6 +32,8 @@ class Plain(nn.Module):
             n_features = units
         kind = CELLS[params.get("cell", "lstm")]
         self.recurrent = kind(n_features, units, n_layers, batch_first=True)
+        is_normed = params.get("normalization") == "layer"
+        self.norm = nn.LayerNorm(units) if is_normed else nn.Identity()
         self.head = nn.Linear(units, n_outputs)
         self.mask = 1.0
 
@@ -39,7 +41,7 @@ class Plain(nn.Module):
         """Outputs for sequences (B, T, F)."""
         if self.front is not None:
             x = self.front(x.mT).relu().mT
-        return self.head(self.recurrent(x)[0][:, -1] * self.mask)
+        return self.head(self.norm(self.recurrent(x)[0][:, -1]) * self.mask)
 
 
 def plain_curve(data, params, weights):
@@ -81,6 +83,7 @@ CASES = {
     "dropout": {"dropout": 0.4},
     "batches of seven": {"batch_size": 7},
     "full bucket": {"units": 16},
+    "layer norm": {"normalization": "layer", "dropout": 0.3},
 }
 
 

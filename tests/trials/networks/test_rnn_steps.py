@@ -35,12 +35,14 @@ class Plain(nn.Module):
         """Makes the modules that `params` name."""
         super().__init__()
         self.recurrent = CELLS[params["cell"]](3, params["units"], batch_first=True)
+        is_normed = params.get("normalization") == "layer"
+        self.norm = nn.LayerNorm(params["units"]) if is_normed else nn.Identity()
         self.head = nn.Linear(params["units"], n_outputs)
         self.mask = 1.0
 
     def forward(self, x):
         """Outputs for all steps of sequences (B, T, F), shape (B * T, C)."""
-        return self.head(self.recurrent(x)[0] * self.mask).flatten(0, 1)
+        return self.head(self.norm(self.recurrent(x)[0]) * self.mask).flatten(0, 1)
 
 
 def plain_curve(data, params, weights):
@@ -84,6 +86,7 @@ CASES = {
     "dropout": {"dropout": 0.4},
     "batches of seven": {"batch_size": 7},
     "weights of classes": {"class_weights": "balanced"},
+    "layer norm": {"normalization": "layer", "dropout": 0.2},
 }
 
 

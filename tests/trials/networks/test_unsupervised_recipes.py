@@ -38,6 +38,8 @@ def run(kind, data, params, folder, monkeypatch, epochs=6):
         {},
         {"likelihood": "bernoulli", "activation": "tanh"},
         {"kind": "vae", "input_scaling": "standardize", "code": 3},
+        {"normalization": "batch", "layers": 2},
+        {"normalization": "layer"},
     ],
 )
 def test_restored_points_are_those_measured(classes_data, tmp_path, monkeypatch, changes):

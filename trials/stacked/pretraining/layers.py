@@ -124,18 +124,16 @@ class LayerTraining:
         n_padded = pool.x.shape[-1] if layer == 0 else rounded.units
         self._spoiling = Spoiling([s.corruption for s in settings], seeds, true)
         kind = VISIBLE[kind_of(rounded, layer)]
-        gradients = self._descent.gradients
+        gradients, l2 = self._descent.gradients, self._descent.l2
         self._learner: Machines | TiedCoders
         self._tapes: Tapes | None = None
         if is_machine:
-            self._learner = Machines(gradients, kind, self._descent.l2)
+            self._learner = Machines(gradients, kind, l2)
             padded = (rounded.units, n_padded)
             purpose = f"{name} chains"
             self._tapes = Tapes(kind, rounded.k, hidden, true, padded, seeds, parameters, purpose)
         else:
-            self._learner = TiedCoders(
-                gradients, kind.mean, self._spans, self._real, self._descent.l2
-            )
+            self._learner = TiedCoders(gradients, kind.mean, self._spans, self._real, l2)
 
     def epoch(self, epochs: Sequence[int]) -> None:
         """The layer learns for one epoch, and the perceptrons have its weights.

@@ -193,7 +193,7 @@ class _Restoring:
 
 
 class PhasedTraining:
-    """Rows of one block whose phases differ; a `cohort.Training` and `cohort.Ending`.
+    """Rows of one block whose phases differ; a `cohort.Training` and `cohort.EarlyEnding`.
 
     Rows of one phase are put together in tensors of their own, which are written back after each
     epoch; where all rows are at their last phase nothing is copied.

@@ -2,73 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from trials.contract import Row
-from trials.stacked.activations import ACTIVATIONS, spans
 from trials.stacked.batches import Order, pieces
 from trials.stacked.cohort import Vectors, by_row
-from trials.stacked.dropout import Dropout, padding_masks
+from trials.stacked.dropout import Dropout
 from trials.stacked.layout import Layout
 from trials.stacked.network import Site
 from trials.stacked.noise import generator, normal_tape
 from trials.stacked.pace import COURSE, Pace
 from trials.stacked.perceptron import Perceptron
 from trials.stacked.runs import runs
-from trials.stacked.unsupervised.descent import Descent, column
+from trials.stacked.unsupervised.coders import NETWORKS, Coders, TrueLayouts
+from trials.stacked.unsupervised.coding_settings import CodingSettings
+from trials.stacked.unsupervised.descent import column
 from trials.stacked.unsupervised.likelihoods import LIKELIHOODS, Likelihood
-from trials.stacked.unsupervised.noise import Corruption, Spoiling
-from trials.stacked.unsupervised.points import N_SHOWN, UNIT, Points, Source, View
-from trials.stacked.unsupervised.settings import DescentSettings
+from trials.stacked.unsupervised.noise import Spoiling
+from trials.stacked.unsupervised.points import N_SHOWN, Points, Source
 from trials.stacked.workspace import Workspace
 
 _MOST_EVALUATED = 2**18
 """Numbers of one layer that one row may hold while it is evaluated; sets the piece of points."""
-
-
-@dataclass(frozen=True)
-class CodingSettings(DescentSettings):
-    """The axes of an autoencoder; those a trial does not name have these values.
-
-    `layers` counts the hidden layers of the encoder, and as many of the decoder; all have `units`
-    units. `noise` and `noise_level` matter to the kind `denoising`, `kl_weight` to `vae`.
-    """
-
-    kind: str = "plain"
-    noise: str = "masking"
-    noise_level: float = 0.3
-    likelihood: str = "gaussian"
-    kl_weight: float = 1.0
-    binarize: str = "none"
-    code: int = 16
-    units: int = 64
-    layers: int = 1
-    activation: str = "relu"
-    dropout: float = 0.0
-    sparsity_weight: float = 0.0
-
-    @property
-    def is_drawn(self) -> bool:
-        """Whether the code is drawn from a law that the encoder gives."""
-        return self.kind == "vae"
-
-    @property
-    def view(self) -> View:
-        """How the row sees the points: from 0 to 1 where they are probabilities or bits."""
-        if self.likelihood == "gaussian" and self.binarize == "none":
-            return View(self.input_scaling)  # type: ignore[arg-type]
-        return UNIT if self.binarize == "none" else View(binarize=self.binarize)
-
-    @property
-    def corruption(self) -> Corruption:
-        """What is done to the inputs in training."""
-        level = self.noise_level if self.kind == "denoising" else 0.0
-        return Corruption(self.noise, level)
 
 
 class _Code(NamedTuple):
@@ -83,6 +42,24 @@ class _Code(NamedTuple):
     z: Tensor
     law: Tensor | None
     noise: Tensor | None
+
+
+class _Batch(NamedTuple):
+    """What a step learns from.
+
+    Attributes:
+        seen: Points as they were spoilt, (K, B, D).
+        x: Points as they are.
+        masks: Factors of each hidden layer's units; None for no dropout.
+        noise: As in `_Code`.
+        n_points: Of B, those that are not padding.
+    """
+
+    seen: Tensor
+    x: Tensor
+    masks: Sequence[Tensor] | None
+    noise: Tensor | None
+    n_points: int
 
 
 def divergence(law: Tensor) -> Tensor:
@@ -107,6 +84,7 @@ class CodingTraining:
         settings: Of the rows.
         rounded: Settings of the padded shapes.
         layouts: Of the padded "encoder" and "decoder".
+        true: Settings of a row -> the same without padding.
         vectors: Parameters and moments of both, changed in place.
         workspace: Where buffers come from.
 
@@ -119,17 +97,15 @@ class CodingTraining:
         rows: Sequence[Row],
         settings: Sequence[CodingSettings],
         rounded: CodingSettings,
-        layouts: dict[str, Layout],
+        layouts: Mapping[str, Layout],
+        true: TrueLayouts,
         vectors: Vectors,
         workspace: Workspace,
     ) -> None:
         self._source, self._rows, self._settings = source, rows, settings
-        self._rounded, self._layouts, self._workspace = rounded, layouts, workspace
-        self._encoder, self._decoder = (
-            Descent(name, layouts[name], settings, vectors, workspace)
-            for name in ("encoder", "decoder")
-        )
-        like = self._encoder.parameters
+        self._rounded, self._workspace = rounded, workspace
+        self._coders = Coders(rows, settings, rounded, layouts, true, vectors, workspace)
+        self._like = like = self._coders.encoder.parameters
         seeds = [row.seed for row in rows]
         self._spoiling = Spoiling(
             [s.corruption for s in settings], seeds, [source.n_features] * len(rows)
@@ -145,29 +121,6 @@ class CodingTraining:
         self._pace = Pace(settings, vectors[COURSE])
         self._views = [s.view for s in settings]
         self._units = source.units(self._views)
-        self._nets: dict[tuple[str, int], Perceptron] = {}
-
-    def _net(self, name: str, n_batch: int) -> Perceptron:
-        """The encoders or decoders for batches of that size."""
-        if (name, n_batch) not in self._nets:
-            descent = self._encoder if name == "encoder" else self._decoder
-            names = [s.activation for s in self._settings]
-            masks = None
-            if any(ACTIVATIONS[activation].moves_zero for activation in names):
-                units, rounded = [s.units for s in self._settings], self._rounded
-                masks = padding_masks(units, rounded.layers, rounded.units, descent.parameters)
-            self._nets[name, n_batch] = Perceptron(
-                self._layouts[name],
-                descent.parameters,
-                descent.gradient,
-                n_batch,
-                spans(names),
-                masks,
-                self._workspace,
-                name,
-                gradients=descent.gradients,
-            )
-        return self._nets[name, n_batch]
 
     def epoch(self, epochs: Sequence[int]) -> list[dict[str, float]]:
         """Trains every row for one epoch and measures it on the validation part."""
@@ -179,23 +132,24 @@ class CodingTraining:
         self._spoiling.begin(epochs)
         self._dropout.begin(epochs)
         factors = self._pace.factors(epochs, [row.epochs for row in self._rows])
-        for descent in (self._encoder, self._decoder):
-            descent.begin(factors, epochs, n_steps)
+        self._coders.begin(factors, epochs, n_steps)
         tapes = self._latent_tapes("latent", epochs)
         width = self._source.width
         numbers = n_rows * (3 * width + 2 * self._rounded.code + self._dropout.n_numbers)
+        numbers += self._coders.n_numbers // batch_size
         errors = []
         for piece in pieces(train.n_points, batch_size, numbers):
             x = train.chosen(order.take(piece).to(self._source.device), kinds)
             seen, masks = self._spoiling.spoilt(x, piece), self._dropout.masks(piece)
             noise = self._latent(tapes, piece.n_steps, piece.n_batch)
             outputs = self._workspace.take("outputs", *x.shape)
-            weight = piece.weight(width, self._source.n_features, self._encoder.parameters)
+            weight = piece.weight(width, self._source.n_features, self._like)
             weight /= self._source.n_features
+            self._coders.prepare(piece)
             for step in range(piece.n_steps):
-                self._step(seen[step], x[step], masks[step], noise[step], weight, outputs[step])
-                self._encoder.step(piece.first + step)
-                self._decoder.step(piece.first + step)
+                batch = _Batch(seen[step], x[step], masks[step], noise[step], piece.n_points)
+                with self._coders.learning(piece, step):
+                    self._step(batch, weight, outputs[step])
             error = [self._error(o, y) for o, y in zip(outputs, x, strict=True)]
             errors += [part[:, : piece.n_points] for part in error]
         figures = self.evaluate(self._source.validation)
@@ -211,35 +165,44 @@ class CodingTraining:
             figures["train_loss"] = loss
         return found
 
-    def _step(
-        self,
-        seen: Tensor,
-        x: Tensor,
-        masks: Sequence[Tensor] | None,
-        noise: Tensor | None,
-        weight: Tensor,
-        outputs: Tensor,
-    ) -> None:
+    def _step(self, batch: _Batch, weight: Tensor, outputs: Tensor) -> None:
         """The gradients of both networks for one batch, and the outputs."""
-        n_batch, n_layers = x.shape[1], self._rounded.layers
-        encoder, decoder = self._net("encoder", n_batch), self._net("decoder", n_batch)
-        code = self._coded(seen, masks and masks[:n_layers], noise)
+        coders, n_layers, masks = self._coders, self._rounded.layers, batch.masks
+        encoder, decoder = (coders.net(name, batch.x.shape[1], batch.n_points) for name in NETWORKS)
+        code = self._coded(encoder, batch.seen, masks and masks[:n_layers], batch.noise)
         decoder.forward(code.z, masks and masks[n_layers:], outputs)
         slope = self._workspace.take("slope", *outputs.shape)
         for law, rows in self._laws:
-            law.slope(outputs[rows], x[rows], slope[rows])
+            law.slope(outputs[rows], batch.x[rows], slope[rows])
         slope.mul_(weight)
-        decoder.backward(slope, self._decoder.l2)
+        decoder.backward(slope, coders.decay(coders.decoder))
         below = decoder.through(slope)
-        encoder.backward(self._code_slope(code, below, weight[:, :1]), self._encoder.l2)
+        at_code = self._code_slope(code, below, weight[:, :1])
+        encoder.backward(at_code, coders.decay(coders.encoder))
+
+    def _measured_code(self, x: Tensor, noise: Tensor | None = None) -> _Code:
+        """The codes of points (K, B, D) as they are."""
+        net = self._coders.net("encoder", x.shape[1])
+        return self._coded(net, x, None, noise, is_training=False)
+
+    def _restored(self, code: Tensor, outputs: Tensor) -> Tensor:
+        """What the decoders make of codes (K, B, Z), in `outputs`."""
+        net = self._coders.net("decoder", code.shape[1])
+        return net.forward(code, None, outputs, is_training=False)
 
     def _coded(
-        self, x: Tensor, masks: Sequence[Tensor] | None, noise: Tensor | None, use: str = ""
+        self,
+        encoder: Perceptron,
+        x: Tensor,
+        masks: Sequence[Tensor] | None,
+        noise: Tensor | None,
+        *,
+        is_training: bool = True,
     ) -> _Code:
         """The codes of `x`, shape (K, B, D); the means of drawn codes where there is no noise."""
         n_said = self._rounded.code * (2 if self._rounded.is_drawn else 1)
-        said = self._workspace.take(f"said{use}", *x.shape[:2], n_said)
-        self._net("encoder", x.shape[1]).forward(x, masks, said)
+        said = self._workspace.take("said", *x.shape[:2], n_said)
+        encoder.forward(x, masks, said, is_training=is_training)
         if not self._rounded.is_drawn:
             return _Code(said, None, None)
         law = said.view(*x.shape[:2], -1, 2)
@@ -287,7 +250,7 @@ class CodingTraining:
         """Normal noise for each step, (K, B, Z), zero where codes are padded; None without."""
         if not tapes:
             return [None] * n_steps
-        like = self._encoder.parameters
+        like = self._like
         noise = torch.zeros(n_steps, len(tapes), n_batch, self._rounded.code, dtype=like.dtype)
         for k, (tape, settings) in enumerate(zip(tapes, self._settings, strict=True)):
             shape = (n_batch, settings.code)
@@ -312,14 +275,13 @@ class CodingTraining:
         for start in range(0, points.n_padded, most):
             x = points.x[:, start : start + most].index_select(0, kinds)
             outputs = self._workspace.take("evaluated", *x.shape)
-            code = self._coded(x, None, None)
-            decoder = self._net("decoder", x.shape[1])
+            restored = self._restored(self._measured_code(x).z, outputs)
             truth = points.x[:, start : start + most].index_select(0, truths)
-            errors.append(self._error(decoder.forward(code.z, None, outputs), truth))
+            errors.append(self._error(restored, truth))
             if tapes:
                 noise = self._latent(tapes, 1, x.shape[1])[0]
-                code = self._coded(x, None, noise)
-                bounds.append(self._bound(code, decoder.forward(code.z, None, outputs), x))
+                code = self._measured_code(x, noise)
+                bounds.append(self._bound(code, self._restored(code.z, outputs), x))
         loss = torch.cat(errors, 1)[:, :n].double().mean(1)
         elbo = torch.full_like(loss, torch.nan)
         if bounds:
@@ -331,7 +293,7 @@ class CodingTraining:
         n_rows, n_shown, like = (
             len(self._rows),
             min(N_SHOWN, self._source.validation.n_padded),
-            self._encoder.parameters,
+            self._like,
         )
         if self._rounded.is_drawn:
             z = like.new_zeros(n_rows, n_shown, self._rounded.code)
@@ -340,11 +302,9 @@ class CodingTraining:
                 z[k, :, : settings.code] = torch.randn(n_shown, settings.code, generator=rng)
         else:
             kinds = self._source.validation.kinds(self._views)
-            z = self._coded(
-                self._source.validation.x[:, :n_shown].index_select(0, kinds), None, None
-            ).z
+            z = self._measured_code(self._source.validation.x[:, :n_shown].index_select(0, kinds)).z
         outputs = self._workspace.take("shown", n_rows, n_shown, self._source.width)
-        self._net("decoder", n_shown).forward(z, None, outputs)
+        self._restored(z, outputs)
         for law, rows in self._laws:
             outputs[rows] = law.mean(outputs[rows])
         shown = [self._source.in_units(x, v) for x, v in zip(outputs, self._views, strict=True)]

@@ -68,6 +68,11 @@ class Descent:
             tensor[:, :n_weights] for tensor in (self.parameters, self.gradient, scratch)
         )
 
+    @property
+    def of_weights(self) -> tuple[Tensor, Tensor]:
+        """The weights and their gradient, views of shape (K, W)."""
+        return self._weights, self._slopes
+
     def begin(self, factors: Sequence[float], epochs: Sequence[int], n_steps: int) -> None:
         """Prepares an epoch of `n_steps`.
 

@@ -60,6 +60,24 @@ class MachineSettings(DescentSettings):
             return View(self.input_scaling)  # type: ignore[arg-type]
         return UNIT if self.binarize == "none" else View(binarize=self.binarize)
 
+    @property
+    def of_classifier(self) -> MachineSettings:
+        """How the classifier moves: by adam, without penalties."""
+        return replace(
+            self,
+            optimizer="adam",
+            learning_rate=self.classifier_rate,
+            l1=0.0,
+            l2=0.0,
+            max_norm=0.0,
+        )
+
+
+def _kept(settings: Sequence[MachineSettings], like: Tensor) -> Tensor | None:
+    """Which rows keep their chains, bool, shape (K, 1, 1); None where none does."""
+    keeps = [s.persistent for s in settings]
+    return torch.tensor(keeps, device=like.device).view(-1, 1, 1) if any(keeps) else None
+
 
 def sparsity_of(settings: Sequence[MachineSettings], width: int, like: Tensor) -> Sparsity | None:
     """The rows' targets of sparsity; None where no row has one."""
@@ -117,24 +135,13 @@ class MachineTraining:
         )
         self._readout: Readout | None = None
         if answers is not None:
-            rates = [
-                replace(
-                    s,
-                    optimizer="adam",
-                    learning_rate=s.classifier_rate,
-                    l1=0.0,
-                    l2=0.0,
-                    max_norm=0.0,
-                )
-                for s in settings
-            ]
+            rates = [s.of_classifier for s in settings]
             follow = Descent("classifier", layouts["classifier"], rates, vectors, workspace)
             self._readout = Readout(follow, answers.n_classes)
         self._pace = Pace(settings, vectors[COURSE])
         self._views = [s.view for s in settings]
         self._units = source.units(self._views)
-        keeps = torch.tensor([s.persistent for s in settings])
-        self._keeps = keeps.view(-1, 1, 1).to(like.device) if any(keeps.tolist()) else None
+        self._keeps = _kept(settings, like)
 
     def epoch(self, epochs: Sequence[int]) -> list[dict[str, float]]:
         """Trains every row for one epoch and measures it on the validation part."""
