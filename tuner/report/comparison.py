@@ -102,12 +102,17 @@ def _series(study: StudyRecord) -> Series | None:
     ]
     if not by_trial:
         return None
-    best = facts.improvements(by_trial, direction)
+    total_s = 0.0 if clock is None else clock.total_s
     return Series(
         study.name,
-        (*best, (trials[-1].number + 1.0, best[-1][1])),
-        tuple(facts.improvements(by_time, direction)),
+        _held(facts.improvements(by_trial, direction), trials[-1].number + 1.0),
+        _held(facts.improvements(by_time, direction), total_s),
     )
+
+
+def _held(best: Sequence[tuple[float, float]], end: float) -> tuple[tuple[float, float], ...]:
+    """The improvements, the last of which holds until `end`."""
+    return (*best, (end, best[-1][1])) if best and best[-1][0] < end else tuple(best)
 
 
 def _end_order(trial: TrialRecord) -> tuple[bool, datetime, int]:

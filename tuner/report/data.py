@@ -60,6 +60,7 @@ class TrialRecord:
         lane: The lane that trained it last, where known.
         metrics: Name -> step -> value of everything measured besides.
         findings: What was recognised in training, such as a collapse.
+        breaks: From when to when it waited for another attempt, in order; to None while it waits.
     """
 
     number: int
@@ -75,6 +76,7 @@ class TrialRecord:
     lane: int | None = None
     metrics: Mapping[str, Mapping[int, float]] = field(default_factory=dict)
     findings: tuple[Finding, ...] = ()
+    breaks: tuple[tuple[datetime, datetime | None], ...] = ()
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from tuner.report.scales import ValueAxis
 from tuner.report.theme import LIGHT
 
 MIN_TOP = 30  # pixels above the axes under a title
+TITLE_BASE = 30  # pixels to the foot of a title: Plotly puts there that of the first of its lines
 CAPTION_LETTERS = 130
 
 
@@ -40,18 +41,20 @@ class Drawing:
         """
         figure = go.Figure(self.figure)
         caption = _wrapped(self.caption, n_letters)
-        extra = 24 + 20 * len(caption)
+        extra = TITLE_BASE + 21 * len(caption)
         top = max(MIN_TOP, figure.layout.margin.t or 0) + extra
-        lines = "<br>".join(text.label(line, 400) for line in caption)
+        small = '<br><span style="font-size: 12px">{}</span>'  # <sup> would touch the title
+        lines = "".join(small.format(text.label(line, 400)) for line in caption)
         figure.update_layout(
             title={
-                "text": f"{text.label(self.title, 80)}<br><sup>{lines}</sup>",
+                "text": f"{text.label(self.title, 80)}{lines}",
                 "x": 0,
-                "xref": "paper",
+                "xref": "container",
+                "xanchor": "left",
                 "y": 1,
                 "yref": "container",
                 "yanchor": "top",
-                "pad": {"t": 12},
+                "pad": {"l": 14, "t": TITLE_BASE - 4},
                 "font": {"size": 16},
             },
             margin={"t": top},
@@ -84,7 +87,9 @@ def objective_title(study: StudyRecord, objective: int = 0) -> str:
 
 def value_layout(axis: ValueAxis, title: str = "") -> dict[str, Any]:
     """Plotly's description of a value axis."""
-    shown: dict[str, Any] = {"range": [axis.low, axis.high], "title": {"text": title}}
+    shown: dict[str, Any] = {"range": [axis.low, axis.high]}
+    if title:  # an empty one takes the room of a title
+        shown["title"] = {"text": title}
     if axis.is_log:
         shown |= {"type": "log", "tickformat": ".3~g", "dtick": _log_tick(axis)}
     else:

@@ -7,9 +7,9 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from tuner.report.data import STATES, State, StudyRecord, TrialRecord
+from tuner.report.data import STATE_WORDS, STATES, State, StudyRecord, TrialRecord
 
 PAUSE_S = 60.0  # a longer time without any trial is a pause of the study, not part of it
 
@@ -133,6 +133,13 @@ def judged_by(study: StudyRecord, objective: int) -> StudyRecord:
     )
 
 
+def state_word(study: StudyRecord, state: State) -> str:
+    """What a trial's state is called: nothing runs in a study that was interrupted."""
+    if state == "RUNNING" and study.state == "interrupted":
+        return "interrupted"
+    return STATE_WORDS[state]
+
+
 def named(study: StudyRecord, word: str, objective: int) -> str:
     """`word`, with the name of the objective where there are several."""
     return f"{word}: {study.objectives[objective][0]}" if study.is_multi_objective else word
@@ -191,14 +198,14 @@ class Clock:
     lengths: tuple[float, ...] = ()
 
     def at(self, moment: datetime) -> float:
-        """Seconds of work up to `moment`, never negative."""
+        """Seconds of work up to `moment`, to the microsecond, never negative."""
         moment = local(moment)
         passed = max(0.0, (moment - self.origin).total_seconds())
         n_before = bisect_right(self.starts, moment)
         if n_before:
             into = (moment - self.starts[n_before - 1]).total_seconds()
             passed -= sum(self.lengths[: n_before - 1]) + min(into, self.lengths[n_before - 1])
-        return max(0.0, passed)
+        return max(0.0, round(passed, 6))
 
     @property
     def total_s(self) -> float:
@@ -208,45 +215,61 @@ class Clock:
 
 def clock_of(trials: Iterable[TrialRecord]) -> Clock | None:
     """The clock of these trials, or None when no trial has begun."""
-    trials = [trial for trial in trials if trial.started is not None]
-    if not trials:
+    begun = [trial for trial in trials if trial.started is not None]
+    known = [span for trial in begun for span in _spans(trial)]
+    if not known:
         return None
-    ends = [local(t) for trial in trials for t in (trial.started, trial.ended) if t is not None]
-    end = max(ends)
-    spans = sorted(_span(trial, end) for trial in trials)
+    end = max(stop for _, stop in known)
+    return clock_over([span for trial in begun for span in _spans(trial, end)])
+
+
+def clock_over(spans: Iterable[tuple[datetime, datetime]]) -> Clock:
+    """The clock of what lasted from a moment to a moment, in any order, at least once."""
+    ordered = sorted(spans)
     starts, lengths = [], []
-    reached = spans[0][1]
-    for start, stop in spans[1:]:
+    origin, reached = ordered[0]
+    for start, stop in ordered[1:]:
         gap = (start - reached).total_seconds()
         if gap > PAUSE_S:
             starts.append(reached)
             lengths.append(gap)
         reached = max(reached, stop)
-    return Clock(spans[0][0], end, tuple(starts), tuple(lengths))
+    return Clock(origin, reached, tuple(starts), tuple(lengths))
 
 
-def _span(trial: TrialRecord, last: datetime) -> tuple[datetime, datetime]:
-    """When the trial ran; one still running lasts until `last`, none ends before it began."""
+def _spans(trial: TrialRecord, last: datetime | None = None) -> list[tuple[datetime, datetime]]:
+    """From when to when the trial, which has begun, was worked on; never backwards.
+
+    Args:
+        trial: Between its attempts it is not worked on.
+        last: Until when one lasts that runs still; by default no longer than it is known to.
+    """
     assert trial.started is not None
-    start = local(trial.started)
-    if trial.ended is not None:
-        return start, max(start, local(trial.ended))
-    return start, max(start, last if trial.state == "RUNNING" else start)
+    begin = local(trial.started)
+    spans = []
+    for left, resumed in trial.breaks:
+        spans.append((begin, max(begin, local(left))))
+        if resumed is None:
+            return spans
+        begin = max(spans[-1][1], local(resumed))
+    end = local(trial.ended) if trial.ended is not None else begin
+    if trial.ended is None and trial.state == "RUNNING" and last is not None:
+        end = last
+    return [*spans, (begin, max(begin, end))]
 
 
-def span_s(trial: TrialRecord, clock: Clock) -> tuple[float, float] | None:
-    """Seconds on `clock` at which the trial began and ended, or None when it never began."""
+def spans_s(trial: TrialRecord, clock: Clock) -> list[tuple[float, float]]:
+    """Seconds on `clock` from when to when the trial was worked on; none when it never began."""
     if trial.started is None:
-        return None
-    start, end = _span(trial, clock.end)
-    return clock.at(start), clock.at(end)
+        return []
+    return [(clock.at(start), clock.at(end)) for start, end in _spans(trial, clock.end)]
 
 
 def duration_s(trial: TrialRecord) -> float | None:
-    """Seconds from start to end of a trial that ended, never negative."""
+    """Seconds for which a trial that ended was worked on, never negative."""
     if trial.started is None or trial.ended is None:
         return None
-    return max(timedelta(0), local(trial.ended) - local(trial.started)).total_seconds()
+    return sum((end - start).total_seconds() for start, end in _spans(trial))
 
 
 def local(moment: datetime) -> datetime:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
@@ -51,6 +52,7 @@ def history(study: StudyRecord, objective: int = 0) -> Drawing:
         },
         yaxis=value_layout(axis, objective_title(study, objective)),
         yaxis2={"overlaying": "y", "range": [0, 1], "visible": False, "fixedrange": True},
+        showlegend=True,
     )
     caption = join(["Every trial's value and the best so far.", *data.notes])
     return Drawing(facts.named(study, "History", objective), caption, figure)
@@ -133,7 +135,8 @@ def curves(
     for state in order:
         group = [curve for curve in data.curves if curve.state == state]
         if group:
-            figure.add_trace(_curve_trace(state, group, data.word))
+            word = facts.state_word(study, state)
+            figure.add_trace(_curve_trace(word, group, data.word))
     if data.best is not None:
         figure.add_trace(_best_curve(data.best, data.word))
     if metric is None:
@@ -141,14 +144,20 @@ def curves(
     title = objective_title(study, objective) if metric is None else ""
     figure.update_layout(
         theme.layout(400) if metric is None else theme.small_layout(),
-        xaxis={"title": {"text": data.word}, "showgrid": False, "showline": True},
+        xaxis=_step_axis(data.word, is_titled=metric is None),
         yaxis=value_layout(data.axis, title),
+        showlegend=metric is None,
     )
     if metric is not None:
         return Drawing(metric, join(data.notes), figure)
     lead = "One line per trial; a ring is where a pruned one was stopped."
     caption = join([lead, _rung_sentence(data), *data.notes])
     return Drawing(facts.named(study, "Learning curves", objective), caption, figure)
+
+
+def _step_axis(word: str, *, is_titled: bool) -> dict[str, Any]:
+    shown: dict[str, Any] = {"showgrid": False, "showline": True}
+    return shown | {"title": {"text": word}} if is_titled else shown
 
 
 def _mark_stops(figure: go.Figure, data: Curves) -> None:
@@ -185,7 +194,7 @@ def _rung_sentence(data: Curves) -> str:
     return f"Stopped at the dotted rungs: {', '.join(stopped)}."
 
 
-def _curve_trace(state: State, group: Sequence[Curve], word: str) -> go.Scatter:
+def _curve_trace(state: str, group: Sequence[Curve], word: str) -> go.Scatter:
     """All curves of a state as one line with gaps, so that the browser draws one path."""
     steps: list[float] = []
     values: list[float] = []
@@ -201,11 +210,11 @@ def _curve_trace(state: State, group: Sequence[Curve], word: str) -> go.Scatter:
         customdata=np.asarray(numbers),
         mode="lines+markers" if is_single else "lines",
         marker={"size": 3},
-        name=STATE_WORDS[state],
-        hovertemplate=f"<b>trial %{{customdata}}</b> {STATE_WORDS[state]}<br>"
+        name=state,
+        hovertemplate=f"<b>trial %{{customdata}}</b> {state}<br>"
         f"{word} %{{x}}: %{{y:.4g}}<extra></extra>",
-        line={"width": 1.1, "color": LIGHT[STATE_WORDS[state]]},
-        opacity=0.5 if state == "PRUNED" else 0.65,
+        line={"width": 1.1, "color": LIGHT[state]},
+        opacity=0.5 if state == STATE_WORDS["PRUNED"] else 0.65,
     )
 
 
@@ -239,12 +248,13 @@ def timeline(study: StudyRecord) -> Drawing:
     for state in STATE_WORDS:
         bars = [bar for bar in data.bars if bar.state == state]
         if bars:
-            figure.add_trace(_bar_trace(state, bars, scale, width))
+            figure.add_trace(_bar_trace(facts.state_word(study, state), bars, scale, width))
     for _, first, _ in data.lanes[1:]:
         figure.add_hline(y=first - 0.5, line={"width": 1, "color": LIGHT["line"]})
     is_known = any(name != "no lane" for name, _, _ in data.lanes)
+    names = [name if is_known else "" for name, _, _ in data.lanes]
     figure.update_layout(
-        theme.layout(height),
+        theme.layout(height, margin=theme.MARGIN | {"l": theme.row_margin(names, 11)}),
         xaxis={
             "title": {"text": f"{unit} since the first start"},
             "showline": True,
@@ -254,14 +264,14 @@ def timeline(study: StudyRecord) -> Drawing:
             "showgrid": False,
             "range": [n_rows - 0.4, -0.6],
             "tickvals": [first + (count - 1) / 2 for _, first, count in data.lanes],
-            "ticktext": [name if is_known else "" for name, _, _ in data.lanes],
+            "ticktext": names,
         },
     )
     lead = "Each bar is a trial, stacked by lane." if is_known else "Each bar is a trial."
     return Drawing("Timeline", join([lead, *data.notes]), figure)
 
 
-def _bar_trace(state: State, bars: Sequence[Bar], scale: float, width: float) -> go.Scatter:
+def _bar_trace(state: str, bars: Sequence[Bar], scale: float, width: float) -> go.Scatter:
     """All bars of a state as one thick line with gaps; the middle point is there to hover over."""
     ends = np.asarray([[bar.start_s, bar.end_s] for bar in bars]) / scale
     middle = ends.mean(axis=1)
@@ -273,8 +283,8 @@ def _bar_trace(state: State, bars: Sequence[Bar], scale: float, width: float) ->
         y=rows,
         customdata=facts_of,
         mode="lines",
-        name=STATE_WORDS[state],
-        hovertemplate=f"<b>trial %{{customdata[0]}}</b> {STATE_WORDS[state]}<br>"
+        name=state,
+        hovertemplate=f"<b>trial %{{customdata[0]}}</b> {state}<br>"
         "%{customdata[1]:.3~g} s<extra></extra>",
-        line={"width": width, "color": LIGHT[STATE_WORDS[state]]},
+        line={"width": width, "color": LIGHT[state]},
     )

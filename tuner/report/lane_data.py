@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from tuner.occupancy import lane_facts, stack_facts
 from tuner.report import scales
 from tuner.report.data import StudyRecord
-from tuner.report.facts import UndrawableError
+from tuner.report.facts import Clock, UndrawableError, clock_over, local
+from tuner.report.progress_data import pause_notes
 
 if TYPE_CHECKING:
     from tuner.stretch import Stretch
@@ -26,7 +27,7 @@ class Fill:
     """How full one lane was.
 
     Attributes:
-        seconds: Middle of each stretch, since the first lane came.
+        seconds: Middle of each stretch, since the first lane came, without pauses.
         rows: Mean rows in training.
         slots: Mean slots.
     """
@@ -85,16 +86,16 @@ def fills(study: StudyRecord) -> Fills:
         UndrawableError: No lane has told anything.
     """
     stretches = _stretches(study)
-    origin = stretches[0].began_at
+    clock = clock_over(_ends(stretch) for stretch in stretches)
     facts = lane_facts(stretches)
-    notes = []
+    notes = pause_notes(clock)
     for lane, own in facts.items():
         if own["occupancy"] is not None:
             notes.append(
                 f"Lane {lane}: {own['occupancy']:.0%} of its slots held a row from its first fill "
                 "to the last start."
             )
-    shown = tuple(_fill([s for s in stretches if s.lane == lane], lane, origin) for lane in facts)
+    shown = tuple(_fill([s for s in stretches if s.lane == lane], lane, clock) for lane in facts)
     return Fills(shown, tuple(notes))
 
 
@@ -133,12 +134,15 @@ def _stretches(study: StudyRecord) -> Sequence[Stretch]:
     return sorted(study.stretches, key=lambda stretch: stretch.began_at)
 
 
-def _fill(stretches: Sequence[Stretch], lane: int, origin: datetime) -> Fill:
+def _ends(stretch: Stretch) -> tuple[datetime, datetime]:
+    begin = local(stretch.began_at)
+    return begin, begin + timedelta(seconds=stretch.seconds)
+
+
+def _fill(stretches: Sequence[Stretch], lane: int, clock: Clock) -> Fill:
     shown = scales.even(stretches, N_POINTS)
     lengths = [max(stretch.seconds, 1e-9) for stretch in shown]
-    middles = [
-        (stretch.began_at - origin).total_seconds() + stretch.seconds / 2 for stretch in shown
-    ]
+    middles = [sum(map(clock.at, _ends(stretch))) / 2 for stretch in shown]
     rows = [stretch.row_s / length for stretch, length in zip(shown, lengths, strict=True)]
     slots = [stretch.slot_s / length for stretch, length in zip(shown, lengths, strict=True)]
     return Fill(lane, tuple(middles), tuple(rows), tuple(slots))

@@ -59,7 +59,10 @@ def time_use(study: StudyRecord) -> Drawing:
             )
         )
     figure.update_layout(
-        theme.layout(min(480, 130 + 60 * len(names))),
+        theme.layout(
+            min(480, 130 + 60 * len(names)),
+            margin=theme.MARGIN | {"l": theme.row_margin(names, 11), "b": 26},
+        ),
         barmode="group",
         xaxis={"tickformat": ".0%", "rangemode": "tozero", "showline": True},
         yaxis={"autorange": "reversed", "showgrid": False},
@@ -79,7 +82,7 @@ def stacks(study: StudyRecord) -> Drawing:
     """
     data = lane_data.stacks(study)
     figure = new_figure()
-    labels = [text.label(name, 40) for name, _, _ in data.rows]
+    labels = [text.label(name, 72) for name, _, _ in data.rows]
     figure.add_trace(
         go.Bar(
             x=[share for _, share, _ in data.rows],
@@ -92,7 +95,10 @@ def stacks(study: StudyRecord) -> Drawing:
         )
     )
     figure.update_layout(
-        theme.layout(min(480, 110 + 24 * len(labels))),
+        theme.layout(
+            min(480, 110 + 24 * len(labels)),
+            margin=theme.MARGIN | {"l": theme.row_margin(labels, 11), "t": 8},
+        ),
         xaxis={
             "title": {"text": "share of all row-epochs"},
             "tickformat": ".0%",

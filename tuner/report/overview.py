@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
+
 from tuner.report import facts, tables, text
-from tuner.report.data import STATE_WORDS, StudyRecord
+from tuner.report.data import StudyRecord
 from tuner.report.standing import Standing, standing
 from tuner.report.text import escaped
 
@@ -20,7 +22,7 @@ def _best(record: StudyRecord) -> str:
     trial = record.best_trial
     value = None if trial is None else facts.final_value(trial)
     if trial is None or value is None:
-        why = "No trial is complete yet." if record.trials else "The study has no trials yet."
+        why = escaped(_no_best(record))
         return f'<section class="card best"><h2>Best trial</h2><p class="empty">{why}</p></section>'
     name, _, unit = record.objectives[0]
     length_s = facts.duration_s(trial)
@@ -39,6 +41,24 @@ def _best(record: StudyRecord) -> str:
         f'<bdi>{escaped(name)}</bdi></span><span class="big">{tables.value(value, unit)}</span>'
         f"</div>{tests}</div>"
         f"{_standing(record)}<h4>Parameters</h4>{params}</section>"
+    )
+
+
+def _no_best(record: StudyRecord) -> str:
+    """Why there is no best trial, and the best value on the way to one."""
+    if not record.trials:
+        return "The study has no trials yet."
+    name, direction, _ = record.objectives[0]
+    best: tuple[float, int, int] | None = None
+    for trial in facts.by_number(record):
+        for step, value in facts.curve(record, trial).items():
+            if math.isfinite(value) and (best is None or facts.better(value, best[0], direction)):
+                best = value, trial.number, step
+    if best is None:
+        return "No trial is complete yet."
+    return (
+        f"No trial is complete yet. The best {name} on the way was {text.number(best[0])}, of "
+        f"trial {best[1]} at {facts.step_word(record)} {best[2]:,}."
     )
 
 
@@ -110,7 +130,7 @@ def _budget(record: StudyRecord) -> str:
     counts = facts.state_counts(record)
     open_count = max(0, (record.budget or 0) - len(record.trials))
     total = max(1, len(record.trials) + open_count)
-    shown = [(STATE_WORDS[state], count) for state, count in counts.items()]
+    shown = [(facts.state_word(record, state), count) for state, count in counts.items()]
     shown = [item for item in shown if item[1] or item[0] in ("complete", "pruned", "failed")]
     bar = "".join(
         f'<i class="{word}" style="width:{100 * count / total:.3f}%"></i>'

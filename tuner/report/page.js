@@ -75,19 +75,32 @@
     });
   }
 
-  // One figure per task, so that the page answers while it draws.
-  function drawFrom(index, failed) {
-    if (index === ids.length) {
+  // One figure per task, so that the page answers while it draws: those on the screen first.
+  const seen = new Set();
+  const screen = new IntersectionObserver((entries) => {
+    for (const { target, isIntersecting } of entries) {
+      if (isIntersecting) seen.add(target.id);
+      else seen.delete(target.id);
+    }
+  });
+  const waiting = new Set(ids);
+  let failed = 0;
+  function drawNext() {
+    if (!waiting.size) {
+      screen.disconnect();
       root.dataset.drawn = String(ids.length - failed);
       root.dataset.failed = String(failed);
       return;
     }
-    const isDrawn = draw(ids[index]);
-    if (isDrawn) {
-      linkToTable(ids[index]);
-      sizes.observe(document.getElementById(ids[index]));
+    const id = [...waiting].find((other) => seen.has(other)) ?? [...waiting][0];
+    waiting.delete(id);
+    if (draw(id)) {
+      linkToTable(id);
+      sizes.observe(document.getElementById(id));
+    } else {
+      failed += 1;
     }
-    setTimeout(() => drawFrom(index + 1, failed + (isDrawn ? 0 : 1)), 0);
+    setTimeout(drawNext, 0);
   }
 
   function sortBy(header) {
@@ -132,5 +145,6 @@
   darkness.addEventListener("change", () => ids.forEach(draw));
   addEventListener("beforeprint", () => { printing = true; ids.forEach(draw); });
   addEventListener("afterprint", () => { printing = false; ids.forEach(draw); });
-  drawFrom(0, 0);
+  ids.forEach((id) => screen.observe(document.getElementById(id)));
+  drawNext();
 })();

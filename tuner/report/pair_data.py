@@ -16,7 +16,7 @@ from tuner.report.scales import ParameterAxis
 
 N_PARAMETERS = 5  # the most important ones, each with each until there are enough
 N_PAIRS = 3
-N_POINTS = 400
+N_POINTS = 300
 N_GRID = 24
 WIDTH = 0.1  # standard deviation of the smoothing, as a share of an axis
 MOST_ALONE = 0.2  # a place further than this from every trial is left empty

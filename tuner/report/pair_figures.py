@@ -61,7 +61,7 @@ def _side_by_side(data: Pairs, traces: Any) -> go.Figure:
         figure.update_xaxes(_layout(pair.x), row=1, col=column)
         figure.update_yaxes(_layout(pair.y), row=1, col=column)
     figure.update_layout(
-        theme.layout(HEIGHT, margin={"l": 8, "r": 12, "t": 12, "b": 8}), showlegend=False
+        theme.layout(HEIGHT, margin={"l": 76, "r": 28, "t": 8, "b": 50}), showlegend=False
     )
     return figure
 
@@ -101,7 +101,7 @@ def _contour_traces(pair: Pair) -> list[Any]:
         "symbol": "star",
         "size": 9,
         "color": LIGHT["star"],
-        "line": {"width": 0.8, "color": LIGHT["best"]},
+        "line": {"width": 0.8, "color": LIGHT["surface"]},
     }
     return [field, _marks(pair, best, marker)]
 

@@ -13,7 +13,7 @@ from tuner.report.progress_data import axis_notes
 from tuner.report.scales import ParameterAxis, ValueAxis
 
 N_LINES = 300
-N_SLICE_POINTS = 400
+N_SLICE_POINTS = 250
 N_AXES = 12
 N_SLICES = 16
 

@@ -56,16 +56,11 @@ def importance(
     _add_whiskers(figure, data, [name for name, _ in shown])
     furthest = max([*shares, *(high for _, high in data.ranges.values())])
     figure.update_layout(
-        theme.layout(90 + 28 * len(shown), margin={"l": 8, "r": 16, "t": 8, "b": 8}),
+        theme.layout(
+            90 + 28 * len(shown), margin={"l": theme.row_margin(names), "r": 16, "t": 8, "b": 8}
+        ),
         xaxis={"visible": False, "range": [0, furthest * 1.02], "fixedrange": True},
-        yaxis={
-            "tickvals": list(range(len(shown))),
-            "ticktext": names,
-            "range": [len(shown) - 0.4, -0.6],
-            "showgrid": False,
-            "fixedrange": True,
-            "tickfont": {"color": LIGHT["ink"], "size": 12},
-        },
+        yaxis=rows_layout(names),
         showlegend=False,
     )
     rest = len(data.shares) - len(shown)
@@ -76,6 +71,18 @@ def importance(
     elif study.is_multi_objective:
         title += ": all objectives"
     return Drawing(title, join([data.basis, note]), figure)
+
+
+def rows_layout(names: Sequence[str]) -> dict[str, Any]:
+    """Plotly's description of an axis with a row for each name, the first on top."""
+    return {
+        "tickvals": list(range(len(names))),
+        "ticktext": list(names),
+        "range": [len(names) - 0.4, -0.6],
+        "showgrid": False,
+        "fixedrange": True,
+        "tickfont": {"color": LIGHT["ink"], "size": 12},
+    }
 
 
 def _percent(share: float) -> str:
@@ -180,22 +187,25 @@ def _draw_axes(figure: go.Figure, data: Parallel, value_title: str, has_inactive
     ticks = [_relative_ticks(axis) for axis in data.axes] + [_value_ticks(data.value_axis)]
     words: list[dict[str, Any]] = []
     for place, (title, marks) in enumerate(zip(titles, ticks, strict=True)):
-        words.append(
-            {
-                "x": place,
-                "y": 1,
-                "yshift": 18 + 15 * (place % 2),  # names are wider than the gap between axes
-                "text": f"<b>{title}</b>",
-                "showarrow": False,
-                "font": {"size": 11, "color": LIGHT["ink"]},
-            }
-        )
+        words.append(_axis_name(title, place) | {"xanchor": "center" if place else "left"})
         words += [_tick(place, height, mark) for height, mark in marks]
         if has_inactive and place < len(data.axes):
             words.append(_tick(place, INACTIVE, text.DASH))
     line = {"type": "line", "y0": 0, "y1": 1, "line": {"width": 1.2, "color": LIGHT["axis"]}}
     shapes = [line | {"x0": place, "x1": place} for place in range(len(titles))]
     figure.update_layout(annotations=words, shapes=shapes)
+
+
+def _axis_name(title: str, place: int) -> dict[str, Any]:
+    """The name above an axis, every other one higher: names are wider than the gap between."""
+    return {
+        "x": place,
+        "y": 1,
+        "yshift": 18 + 15 * (place % 2),
+        "text": f"<b>{title}</b>",
+        "showarrow": False,
+        "font": {"size": 11, "color": LIGHT["ink"]},
+    }
 
 
 def _tick(place: float, height: float, mark: str) -> dict[str, Any]:
@@ -237,7 +247,7 @@ def slice_drawings(study: StudyRecord, objective: int = 0) -> tuple[list[Drawing
         figure = new_figure().add_traces(_slice_traces(part, data))
         figure.update_layout(
             theme.small_layout(),
-            xaxis=axis_layout(part.axis) | {"title": {"text": ""}},
+            xaxis=axis_layout(part.axis, is_titled=False),
             yaxis=value_layout(data.value_axis),
         )
         drawings.append(Drawing(part.axis.name, "", figure))
@@ -329,9 +339,11 @@ def _slice_trace(
     )
 
 
-def axis_layout(axis: ParameterAxis) -> dict[str, Any]:
+def axis_layout(axis: ParameterAxis, *, is_titled: bool = True) -> dict[str, Any]:
     """Plotly's description of a parameter's axis."""
-    shown: dict[str, Any] = {"title": {"text": text.label(axis.name)}, "showline": True}
+    shown: dict[str, Any] = {"showline": True}
+    if is_titled:
+        shown["title"] = {"text": text.label(axis.name)}
     if axis.kind == "category":
         ticks = axis.ticks()
         return shown | {

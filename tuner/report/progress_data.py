@@ -11,7 +11,7 @@ from tuner.report.data import State, StudyRecord, TrialRecord
 from tuner.report.facts import UndrawableError
 from tuner.report.scales import ValueAxis
 
-N_POINTS = 1000  # most marks of one state in a scatter
+N_POINTS = 600  # most marks of one state in a scatter
 N_CURVES = 200
 N_BARS = 1500
 N_RUNGS = 8
@@ -236,7 +236,7 @@ def metric_names(study: StudyRecord) -> list[str]:
 
 @dataclass(frozen=True)
 class Bar:
-    """A trial in time: from `start_s` to `end_s` on row `row`."""
+    """An attempt at a trial in time: from `start_s` to `end_s` on row `row`."""
 
     number: int
     state: State
@@ -250,7 +250,7 @@ class Timeline:
     """What ran when and where.
 
     Attributes:
-        bars: Trials, no two of a row at the same time.
+        bars: Attempts at trials, no two of a row at the same time.
         lanes: Name, first row and number of rows of each lane.
         notes: What is left out, one sentence each.
     """
@@ -280,20 +280,18 @@ def timeline(study: StudyRecord) -> Timeline:
         layout.append(("no lane" if lane is None else f"lane {lane}", first, n_rows))
         first += n_rows
         bars += packed
-    notes = _pause_notes(clock)
+    notes = pause_notes(clock)
+    word = "trial"
+    if len(bars) > len(begun):
+        word = "bar"
+        notes.append("A trial that was tried again has a bar for each attempt.")
     shown = scales.even(bars, N_BARS)
-    return Timeline(
-        tuple(shown), tuple(layout), (*thinning(len(shown), len(bars), "trial"), *notes)
-    )
+    return Timeline(tuple(shown), tuple(layout), (*thinning(len(shown), len(bars), word), *notes))
 
 
 def _pack(trials: Sequence[TrialRecord], clock: facts.Clock, first: int) -> list[Bar]:
-    """Each trial on the lowest row, from `first`, that is free when it begins."""
-    spans = []
-    for trial in trials:
-        span = facts.span_s(trial, clock)
-        assert span is not None
-        spans.append((*span, trial))
+    """Each attempt on the lowest row, from `first`, that is free when it begins."""
+    spans = [(*span, trial) for trial in trials for span in facts.spans_s(trial, clock)]
     free: list[float] = []
     bars = []
     for start, end, trial in sorted(spans, key=lambda item: (item[0], item[2].number)):
@@ -305,7 +303,8 @@ def _pack(trials: Sequence[TrialRecord], clock: facts.Clock, first: int) -> list
     return bars
 
 
-def _pause_notes(clock: facts.Clock) -> list[str]:
+def pause_notes(clock: facts.Clock) -> list[str]:
+    """A sentence on the pauses that the clock leaves out, if there are any."""
     if not clock.starts:
         return []
     lost = text.duration(sum(clock.lengths))

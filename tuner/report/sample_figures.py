@@ -14,6 +14,7 @@ from tuner.report.drawing import Drawing, new_figure
 from tuner.report.theme import LIGHT
 
 HEIGHT = 420
+SLIDER_MARGIN = {"l": 44, "r": 8, "t": 8, "b": 100}
 PAD = 0.08  # of the span of the data, around the points
 
 
@@ -57,7 +58,7 @@ def _draw_points(figure: go.Figure, series: SampleSeries) -> list[dict[str, Any]
     every = np.concatenate([np.asarray(frame, dtype=float).reshape(-1, 2) for frame in shown])
     ranges = [_range(every[:, axis]) for axis in (0, 1)]
     figure.update_layout(
-        theme.layout(HEIGHT),
+        theme.layout(HEIGHT, margin=SLIDER_MARGIN),
         showlegend=False,
         xaxis={"range": ranges[0], "showline": True},
         yaxis={"range": ranges[1], "showline": True, "scaleanchor": "x"},
@@ -108,7 +109,7 @@ def _draw_images(figure: go.Figure, series: SampleSeries) -> list[dict[str, Any]
     ]
     figure.add_trace(go.Scatter(x=[None], y=[None], showlegend=False))
     figure.update_layout(
-        theme.layout(HEIGHT),
+        theme.layout(HEIGHT, margin=SLIDER_MARGIN | {"l": 8}),
         images=pictures,
         xaxis={"visible": False},
         yaxis={"visible": False},

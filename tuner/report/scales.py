@@ -136,7 +136,12 @@ class ParameterAxis:
         steps = count
         if self.is_integer and self.kind == "linear":
             steps = int(min(count, self.high - self.low + 1))
-        places = [self.low + (self.high - self.low) * i / (steps - 1) for i in range(steps)]
+        span = self.high - self.low
+        places = [self.low + span * i / (steps - 1) for i in range(steps)]
+        if self.kind == "log" and not self.is_integer and span >= 2 and steps > 2:
+            step = math.ceil(span / (steps - 1) - 1e-9)
+            first, last = math.ceil(self.low - 1e-9), math.floor(self.high + 1e-9)
+            places = [float(power) for power in range(first, last + 1, step)]
         if self.is_integer and self.kind == "linear":
             places = [float(round(place)) for place in places]
         return [(place, self._tick_label(place)) for place in places]

@@ -160,14 +160,14 @@ def _judged_key(record: StudyRecord, key: str, word: str, k: int) -> str:
 
 
 def _lane_cards(record: StudyRecord, key: str, canvas: Canvas) -> list[str]:
-    drawings = {
-        "Lanes": lane_figures.fills,
-        "Where time went": lane_figures.time_use,
-        "What separated rows": lane_figures.stacks,
-    }
+    drawings: tuple[tuple[str, Room, Callable[[StudyRecord], Drawing]], ...] = (
+        ("Lanes", "", lane_figures.fills),
+        ("Where time went", "", lane_figures.time_use),
+        ("What separated rows", "wide sideways", lane_figures.stacks),
+    )
     return [
-        canvas.place(f"{key}-lanes-{place}", title, partial(draw, record))
-        for place, (title, draw) in enumerate(drawings.items())
+        canvas.place(f"{key}-lanes-{place}", title, partial(draw, record), room)
+        for place, (title, room, draw) in enumerate(drawings)
     ]
 
 

@@ -11,6 +11,7 @@ import plotly.graph_objects as go
 from tuner.report import space_data, text, theme
 from tuner.report.data import StudyRecord
 from tuner.report.drawing import Drawing, join, new_figure
+from tuner.report.parameter_figures import rows_layout
 from tuner.report.scales import ParameterAxis
 from tuner.report.space_data import Range, Ranges
 from tuner.report.theme import LIGHT
@@ -26,19 +27,15 @@ def ranges(study: StudyRecord) -> Drawing:
     """
     data = space_data.ranges(study)
     n_rows = len(data.ranges)
+    names = [text.label(found.axis.name, 28) for found in data.ranges]
     figure = new_figure()
     figure.add_traces([_given(n_rows), _tried(data), _best(data)])
     figure.update_layout(
-        theme.layout(70 + 34 * n_rows),
-        xaxis={"visible": False, "range": [-0.03, 1.03], "fixedrange": True},
-        yaxis={
-            "tickvals": list(range(n_rows)),
-            "ticktext": [text.label(found.axis.name, 28) for found in data.ranges],
-            "range": [n_rows - 0.5, -0.6],
-            "showgrid": False,
-            "fixedrange": True,
-            "tickfont": {"color": LIGHT["ink"], "size": 12},
-        },
+        theme.layout(
+            70 + 34 * n_rows, margin=theme.MARGIN | {"l": theme.row_margin(names), "b": 8}
+        ),
+        xaxis={"visible": False, "range": [-0.05, 1.05], "fixedrange": True},
+        yaxis=rows_layout(names),
         annotations=[word for row, found in enumerate(data.ranges) for word in _ends(row, found)],
     )
     who = "the Pareto front" if study.is_multi_objective else f"the {data.n_best} best trials"
@@ -116,6 +113,6 @@ def _best(data: Ranges) -> go.Scatter:
             "symbol": "star",
             "size": 9,
             "color": LIGHT["star"],
-            "line": {"width": 0.8, "color": LIGHT["best"]},
+            "line": {"width": 0.8, "color": LIGHT["surface"]},
         },
     )

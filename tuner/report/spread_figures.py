@@ -42,7 +42,7 @@ def distribution(studies: Sequence[StudyRecord], objective: int = 0) -> Drawing:
             )
         )
     figure.update_layout(
-        theme.layout(400),
+        theme.layout(400, margin=theme.MARGIN | ({"t": 8} if is_single else {})),
         xaxis=value_layout(data.axis, objective_title(studies[0], objective))
         | {"showline": True, "showgrid": False},
         yaxis={"title": {"text": "share of complete trials"}, "range": [0, 1.02]},

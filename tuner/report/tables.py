@@ -10,10 +10,11 @@ import yaml
 
 from tuner.report import facts, scales, text
 from tuner.report.cause_data import Kind
-from tuner.report.data import STATE_WORDS, State, StudyRecord, TrialRecord
+from tuner.report.data import StudyRecord, TrialRecord
 from tuner.report.text import escaped
 
 N_ROWS = 1000
+N_MANY = 40  # rows that surely fill the height of the table, which is then laid out when seen
 N_FAILURES = 50
 N_ERROR_CHARACTERS = 20_000
 
@@ -42,9 +43,8 @@ def seconds(length_s: float | None) -> str:
     return f'<span class="num" title="{length_s:.3f} s">{escaped(text.duration(length_s))}</span>'
 
 
-def state(word: State) -> str:
-    """A trial's state as a small coloured label."""
-    name = STATE_WORDS[word]
+def state(name: str) -> str:
+    """The word for a trial's state as a small coloured label."""
     return f'<span class="state {name}">{name}</span>'
 
 
@@ -98,8 +98,9 @@ def trials(study: StudyRecord, key: str) -> str:
         for index, name in enumerate(columns)
     )
     rows = "".join(_row(study, trial, names, extras, key) for trial in shown)
+    many = " many" if len(shown) >= N_MANY else ""
     return (
-        f'<div class="scroll tall"><table class="trials"><thead><tr>{head}</tr></thead>'
+        f'<div class="scroll tall{many}"><table class="trials"><thead><tr>{head}</tr></thead>'
         f"<tbody>{rows}</tbody></table></div>"
     )
 
@@ -126,7 +127,8 @@ def _row(
     extras: Mapping[str, str],
     key: str,
 ) -> str:
-    cells = [_cell(trial.number, str(trial.number)), f'<td class="text">{state(trial.state)}</td>']
+    word = state(facts.state_word(study, trial.state))
+    cells = [_cell(trial.number, str(trial.number)), f'<td class="text">{word}</td>']
     for objective in range(len(study.objectives)):
         result = facts.final_value(trial, objective)
         if result is None and trial.state == "PRUNED":

@@ -7,6 +7,8 @@ import math
 import re
 from typing import Any
 
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", *"\uff1d\uff0b\uff0d\uff20")
+
 DASH = "\N{EN DASH}"  # stands for a value that is not there
 
 # Control and bidirectional formatting characters could reorder or hide what a reader sees.
@@ -18,6 +20,16 @@ _UNSEEN = re.compile(
 def visible(text: object) -> str:
     r"""`text` on its own characters, with control and direction marks written as `\u....`."""
     return _UNSEEN.sub(lambda match: f"\\u{ord(match.group()):04x}", str(text))
+
+
+def encodable(text: object) -> str:
+    """`text` in UTF-8: what no encoding has, such as half a surrogate pair, becomes `?`."""
+    return str(text).encode("utf-8", "replace").decode("utf-8")
+
+
+def inert_cell(text: str) -> str:
+    """`text` with an apostrophe before it if a spreadsheet would take it for a formula."""
+    return f"'{text}" if text.startswith(_FORMULA_STARTS) else text
 
 
 def escaped(text: object) -> str:

@@ -1,9 +1,23 @@
 """Studies for the report's tests."""
 
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
 import report_samples
 
 from tuner.report.data import StudyRecord
+from tuner.storage import open_storage
+from tuner.storage.storage import Storage
+
+
+@pytest.fixture(scope="module")
+def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Storage, Path]]:
+    """One database for all made-up studies."""
+    path = tmp_path_factory.mktemp("numbers") / "s.db"
+    storage = open_storage(f"sqlite:///{path}")
+    yield storage, path
+    storage.close()
 
 
 @pytest.fixture(scope="session")

@@ -150,13 +150,43 @@ def test_pauses_are_not_worked_time() -> None:
     assert clock.at(START + timedelta(seconds=36_010)) == 30.0
 
 
+def test_time_between_attempts_is_not_worked_time() -> None:
+    """A trial that waited a night for its next attempt lasts as long as its attempts."""
+    night = (START + timedelta(seconds=20), START + timedelta(seconds=36_020))
+    requeued = replace(trial(1, 5, 36_030), breaks=(night,))
+    assert facts.duration_s(requeued) == 25.0
+    clock = facts.clock_of([trial(0, 0, 10), requeued])
+    assert clock is not None
+    assert (clock.lengths, clock.total_s) == ((36_000.0,), 30.0)
+    assert facts.spans_s(requeued, clock) == [(5.0, 20.0), (20.0, 30.0)]
+
+
+def test_a_trial_that_waits_for_an_attempt_is_not_worked_on() -> None:
+    """What still runs lasts until the last moment known, what was requeued until it stopped."""
+    running = replace(trial(0, 0, 0), state="RUNNING", values=None, ended=None)
+    waits = replace(running, number=1, breaks=((START + timedelta(seconds=3), None),))
+    clock = facts.clock_of([running, waits, trial(2, 4, 9)])
+    assert clock is not None
+    assert facts.spans_s(running, clock) == [(0.0, 9.0)]
+    assert facts.spans_s(waits, clock) == [(0.0, 3.0)]
+    assert facts.duration_s(waits) is None
+
+
+def test_nothing_runs_in_a_study_that_was_interrupted() -> None:
+    """Its unfinished trials are called so; in a running study they run."""
+    study = StudyRecord("s", LOSS, state="interrupted")
+    assert facts.state_word(study, "RUNNING") == "interrupted"
+    assert facts.state_word(study, "PRUNED") == "pruned"
+    assert facts.state_word(replace(study, state="running"), "RUNNING") == "running"
+
+
 def test_a_clock_that_jumps_back_gives_no_negative_time() -> None:
     """A trial that ends an hour before it began lasts no time, and zones do not matter."""
     odd = trial(0, 0, -3600)
     assert facts.duration_s(odd) == 0.0
     clock = facts.clock_of([odd, trial(1, 0, 5)])
     assert clock is not None
-    assert facts.span_s(odd, clock) == (0.0, 0.0)
+    assert facts.spans_s(odd, clock) == [(0.0, 0.0)]
     moment = START.astimezone(UTC)
     assert facts.local(moment) == START
 
@@ -235,6 +265,14 @@ def test_axes_of_parameters() -> None:
     assert kind.labels == ("'1'", "1", "True", "None")
     assert [kind.position(value) for value in ("1", 1, True, None, 2)] == [0, 1, 2, 3, None]
     assert rate.position(0) is None
+
+
+def test_log_axes_are_marked_at_powers_of_ten() -> None:
+    """Five decades are marked at every other one, half a decade more hides no mark."""
+    axis = scales.ParameterAxis("l2", "log", -7.0, -2.0)
+    assert [mark for _, mark in axis.ticks()] == ["1e-7", "1e-5", "0.001"]
+    assert [mark for _, mark in axis.ticks(2)] == ["1e-7", "0.01"]
+    assert [place for place, _ in replace(axis, low=-4.5).ticks()] == [-4.0, -3.0, -2.0]
 
 
 def test_thinning_keeps_what_must_stay() -> None:

@@ -60,7 +60,7 @@ def test_history_by_hand() -> None:
 
 
 def test_history_says_what_it_leaves_out(large: StudyRecord) -> None:
-    """Beyond 1,000 marks of a state the figure is thinned, says so, and keeps the improvements."""
+    """Beyond 600 marks of a state the figure is thinned, says so, and keeps the improvements."""
     data = progress_data.history(large)
     assert len(data.pruned.numbers) == progress_data.N_POINTS
     assert any("of 10,000 trials are drawn" in note for note in data.notes)
@@ -100,6 +100,26 @@ def test_timeline_stacks_trials_of_a_lane() -> None:
     rows = {bar.number: (bar.start_s, bar.end_s, bar.row) for bar in data.bars}
     assert rows == {0: (0, 4, 0), 1: (1, 2, 1), 3: (2, 5, 1), 2: (2, 3, 2), 4: (4, 5, 2)}
     assert data.lanes == (("lane 0", 0, 2), ("lane 1", 2, 1))
+
+
+def test_timeline_has_a_bar_for_each_attempt() -> None:
+    """A trial that waited leaves its row free meanwhile, and the caption tells of its bars."""
+    study = small()
+    tried_again = replace(study.trials[0], breaks=((at(1), at(3)),))
+    data = progress_data.timeline(replace(study, trials=(tried_again, *study.trials[1:])))
+    bars = [(bar.start_s, bar.end_s, bar.row) for bar in data.bars if bar.number == 0]
+    assert bars == [(0, 1, 0), (3, 4, 1)]
+    assert [bar.row for bar in data.bars if bar.number == 1] == [0]
+    assert data.notes == ("A trial that was tried again has a bar for each attempt.",)
+
+
+def test_attempts_after_a_pause_take_the_rows_that_it_left() -> None:
+    """What is tried again at the end of a pause begins where the interrupted attempts ended."""
+    breaks = ((at(20.3), at(3600.7)),)
+    trials = [TrialRecord(n, "COMPLETE", (1.0,), {}, {}, at(n), at(3700)) for n in range(3)]
+    study = replace(small(), trials=tuple(replace(trial, breaks=breaks) for trial in trials))
+    bars = progress_data.timeline(study).bars
+    assert sorted(bar.row for bar in bars) == [0, 0, 1, 1, 2, 2]
 
 
 def test_timeline_rows_never_overlap(mlp: StudyRecord) -> None:
@@ -227,15 +247,26 @@ def test_slices_are_drawn_on_their_scale(mlp: StudyRecord) -> None:
 def test_comparison_by_hand() -> None:
     """Best so far by number of trials and by seconds of work; other objectives are left out."""
     first = small()
-    second = replace(small(), name="other")
+    second = replace(small(), name="other", trials=small().trials[:3])
     gan = report_samples.two_objectives(5)
     data = comparison.compare([first, second, gan])
     assert [series.name for series in data.series] == ["small", "other"]
     assert data.series[0].by_trial == ((1.0, 0.5), (4.0, 0.3), (5.0, 0.3))
     assert data.series[0].by_time == ((4.0, 0.5), (5.0, 0.3))
+    assert data.series[1].by_trial == ((1.0, 0.5), (3.0, 0.5))
+    assert data.series[1].by_time == ((4.0, 0.5),)
     assert data.notes == ("Left out for other objectives: 1 of 3.",)
     with pytest.raises(UndrawableError, match="two studies"):
         comparison.compare([first, gan])
+
+
+def test_compared_studies_hold_their_best_until_they_end() -> None:
+    """A study that found nothing better is drawn for as long as it went on trying."""
+    late = TrialRecord(5, "FAIL", started=at(5), ended=at(60))
+    longer = replace(small(), trials=(*small().trials, late))
+    data = comparison.compare([longer, small()])
+    assert data.series[0].by_time == ((4.0, 0.5), (5.0, 0.3), (60.0, 0.3))
+    assert data.series[0].by_trial == ((1.0, 0.5), (4.0, 0.3), (6.0, 0.3))
 
 
 def test_a_non_finite_failure_breaks_no_figure() -> None:

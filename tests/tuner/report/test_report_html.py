@@ -251,6 +251,18 @@ def test_a_study_of_failures_only() -> None:
     assert "details" in {tag for tag, _ in page.tags}
 
 
+def test_without_a_complete_trial_the_way_there_is_told() -> None:
+    """The best value on the way has its trial and its step; nothing runs where none is at work."""
+    trials = (
+        TrialRecord(0, "PRUNED", None, {"x": 1}, {1: 0.9, 2: 0.4}),
+        TrialRecord(1, "RUNNING", None, {"x": 2}, {1: 0.8, 7: 0.25, 8: float("nan")}),
+    )
+    page = Page(document([StudyRecord("early", LOSS, trials, state="interrupted")]))
+    assert "The best loss on the way was 0.25, of trial 1 at step 7." in page.text
+    assert "interrupted 1 " in page.text
+    assert "running" not in page.text
+
+
 def test_a_study_of_one_trial() -> None:
     """One trial draws its history, and importance says that it needs more."""
     trials = (TrialRecord(0, "COMPLETE", (0.25,), {"x": 1}),)

@@ -67,6 +67,14 @@ def test_rows_and_slots_over_time(study: StudyRecord) -> None:
     assert [note[:11] for note in data.notes] == ["Lane 0: 75%", "Lane 1: 50%"]
 
 
+def test_a_pause_of_all_lanes_is_cut_out(study: StudyRecord) -> None:
+    """A night between two runs takes no room on the axis, and the caption tells of it."""
+    late = stretch(0, 36_005.0, 4, 4)
+    data = lane_data.fills(replace(study, stretches=(*study.stretches, late)))
+    assert data.fills[0].seconds == (1.0, 3.0, 6.0)
+    assert data.notes[0] == "1 pause without a running trial cut out (10 h 00 min)."
+
+
 def test_time_is_told_as_shares(study: StudyRecord) -> None:
     """Shares are of the time that the lane was there."""
     data = lane_data.time_use(study)

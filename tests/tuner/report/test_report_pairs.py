@@ -94,10 +94,10 @@ def test_choices_are_not_near_to_each_other() -> None:
 
 
 def test_pairs_of_many_trials_are_thinned_and_say_so(large: StudyRecord) -> None:
-    """400 of 10,000 trials are looked at, the 100 best among them."""
+    """300 of 10,000 trials are looked at, the 75 best among them."""
     data = pair_data.pairs(large)
     assert max(len(pair.numbers) for pair in data.pairs) <= pair_data.N_POINTS
-    assert any("the 100 best and others" in note for note in data.notes)
+    assert any("the 75 best and others" in note for note in data.notes)
 
 
 def test_pairs_say_why_not() -> None:
