@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import importlib.util
 import logging
-import math
 import os
 import sqlite3
 import time
@@ -13,17 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event
-from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import (
-    ArgumentError,
-    DBAPIError,
-    NoSuchModuleError,
-    OperationalError,
-    SQLAlchemyError,
-)
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import DBAPIError, NoSuchModuleError, OperationalError, SQLAlchemyError
 from sqlalchemy.pool import Pool, QueuePool
 
-from tuner.errors import StorageError
+from tuner.errors import StorageError, StorageUrlError
+from tuner.storage.address import parse, sqlite_path, timeout_s, without_secrets
 
 BUSY_TIMEOUT_S = 30.0
 CONNECT_TIMEOUT_S = 10
@@ -72,28 +65,31 @@ class Database:
         errors: What a statement may raise, the driver's own errors included.
 
     Raises:
-        StorageError: The URL cannot be read, or its driver is not installed.
+        StorageUrlError: The URL cannot be read, its driver is not installed, or no file can be
+            where it says.
     """
 
     def __init__(
         self, url: str, *, read_only: bool = False, patience_s: float = PATIENCE_S
     ) -> None:
         self._patience_s = patience_s
-        parsed = _parse(url)
-        self.name = _without_secrets(parsed)
+        parsed = parse(url)
+        self.name = without_secrets(parsed)
         self.read_only = read_only
         self._inherited: list[Pool] = []
         self.dialect = parsed.get_backend_name()
         self.wal_pages = WAL_PAGES_OTHER if wal_reset_risk() else WAL_PAGES_OWNER
-        self.busy_timeout_s = _seconds(parsed.query.get("timeout", str(BUSY_TIMEOUT_S)), self.name)
-        self.path = _sqlite_path(parsed)
+        self.busy_timeout_s = timeout_s(parsed, BUSY_TIMEOUT_S)
+        self.path = sqlite_path(parsed)
         if self.path is not None:
+            _check_place(self.path, self.name)
             parsed = parsed.set(database=str(self.path))
         self.url = parsed.render_as_string(hide_password=False)
         try:
             self.engine = self._create(parsed)
         except (ImportError, NoSuchModuleError) as error:
-            raise StorageError(f"storage '{self.name}': its driver is missing ({error})") from None
+            text = f"storage '{self.name}': its driver is missing ({error})"
+            raise StorageUrlError(text) from None
         dbapi = self.engine.dialect.dbapi
         assert dbapi is not None
         self.errors: tuple[type[Exception], ...] = (SQLAlchemyError, dbapi.Error)
@@ -263,6 +259,15 @@ class Database:
             connection.execute(f"PRAGMA wal_autocheckpoint={self.wal_pages}")
 
 
+def check_address(url: str) -> None:
+    """Makes sure that a database can be at the address; it is not looked at.
+
+    Raises:
+        StorageUrlError: It cannot.
+    """
+    Database(url).dispose()
+
+
 def wal_reset_risk() -> str | None:
     """What to tell users whose SQLite can lose data when two processes copy back its log at once.
 
@@ -282,49 +287,11 @@ def wal_reset_risk() -> str | None:
     )
 
 
-def _parse(url: str) -> URL:
-    try:
-        parsed = make_url(url)
-    except (ArgumentError, ValueError):
-        raise StorageError(
-            "storage: must be a database URL such as sqlite:///tuner.db or "
-            f"postgresql://user@host/database, got {_hide(url)!r}"
-        ) from None
-    if parsed.drivername in {"postgresql", "postgres"}:
-        has_psycopg2 = importlib.util.find_spec("psycopg2") is not None
-        driver = "postgresql" if has_psycopg2 else "postgresql+psycopg"
-        return parsed.set(drivername=driver)
-    return parsed
-
-
-def _seconds(option: object, name: str) -> float:
-    try:
-        seconds = float(option) if isinstance(option, str) else math.nan
-    except ValueError:
-        seconds = math.nan
-    if not 0 <= seconds < math.inf:
-        text = f"timeout must be a number of seconds, at least 0, and given once, got {option!r}"
-        raise StorageError(f"storage '{name}': {text}")
-    return seconds
-
-
-def _hide(url: str) -> str:
-    """What can be shown of a text that is no URL: nothing that stands before an @."""
-    return f"***@{url.rpartition('@')[2]}" if "@" in url else url
-
-
-def _without_secrets(url: URL) -> str:
-    secret = [name for name in url.query if "password" in name.lower()]
-    shown = url.update_query_dict(dict.fromkeys(secret, "***"))
-    return shown.render_as_string(hide_password=True)
-
-
-def _sqlite_path(url: URL) -> Path | None:
-    """The file of a plain SQLite URL, absolute so that a change of directory does not matter."""
-    if url.get_backend_name() != "sqlite" or url.database in {None, "", ":memory:"}:
-        return None
-    assert url.database is not None
-    return None if url.database.startswith("file:") else Path(url.database).absolute()
+def _check_place(path: Path, name: str) -> None:
+    if not path.parent.is_dir():
+        raise StorageUrlError(f"storage '{name}': its folder must exist, got {path.parent}")
+    if path.is_dir():
+        raise StorageUrlError(f"storage '{name}': must be a file, got a folder")
 
 
 def _read_only_mode(path: Path) -> dict[str, str]:

@@ -171,8 +171,8 @@ class Mirror:
     def _pop_trial(self, study: MirroredStudy, trial_id: int) -> None:
         study.trials.pop(study.positions.pop(trial_id))
         self._study_ids.pop(trial_id, None)
-        study.waiting.discard(trial_id)
-        study.running.discard(trial_id)
+        for keys in (study.waiting, study.running, study.ours):
+            keys.discard(trial_id)
 
 
 def _sort_in(study: MirroredStudy, trial: FrozenTrial) -> None:
@@ -182,5 +182,5 @@ def _sort_in(study: MirroredStudy, trial: FrozenTrial) -> None:
             keys.add(trial_id)
         else:
             keys.discard(trial_id)
-    if trial.state.is_finished():
+    if trial.state != TrialState.RUNNING:
         study.ours.discard(trial_id)

@@ -19,7 +19,7 @@ from optuna.distributions import (
 )
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
-from sqlalchemy import ColumnElement, Connection, Table, select
+from sqlalchemy import ColumnElement, Connection, Select, String, Table, select, type_coerce
 
 from tuner.errors import InputError
 from tuner.storage.tables import NAME_LENGTH, OptunaSchema
@@ -252,26 +252,50 @@ def read_trials(
     def below(table: Table, order: str) -> Mapping[int, list[Any]]:
         found: dict[int, list[Any]] = defaultdict(list)
         statement = select(table).where(table.c.trial_id.in_(chosen)).order_by(table.c[order])
-        for row in connection.execute(statement):
+        for row in connection.execute(statement).all():
             found[row.trial_id].append(row)
         return found
 
     params = below(tables.trial_params, "param_id")
     values = below(tables.trial_values, "objective")
-    steps = below(tables.trial_intermediate_values, "step")
+    steps = _read_steps(connection, tables.trial_intermediate_values, chosen)
     user = below(tables.trial_user_attributes, "trial_user_attribute_id")
     system = below(tables.trial_system_attributes, "trial_system_attribute_id")
     return [
-        _trial(row, *(part.get(row.trial_id, ()) for part in (params, values, steps, user, system)))
+        _trial(
+            row,
+            params[row.trial_id],
+            values[row.trial_id],
+            steps[row.trial_id],
+            user[row.trial_id],
+            system[row.trial_id],
+        )
         for row in rows
     ]
+
+
+def _read_steps(
+    connection: Connection, table: Table, chosen: Select[tuple[int]]
+) -> Mapping[int, dict[int, float]]:
+    """Step -> value of each chosen trial; most rows of a study are of this kind."""
+    columns = table.c
+    kind = type_coerce(columns.intermediate_value_type, String)
+    statement = (
+        select(columns.trial_id, columns.step, columns.intermediate_value, kind)
+        .where(columns.trial_id.in_(chosen))
+        .order_by(columns.trial_id, columns.step)
+    )
+    found: dict[int, dict[int, float]] = defaultdict(dict)
+    for trial_id, step, value, name in connection.execute(statement).all():
+        found[trial_id][step] = decode_value(value, name)
+    return found
 
 
 def _trial(
     row: Any,
     params: Sequence[Any],
     values: Sequence[Any],
-    steps: Sequence[Any],
+    steps: dict[int, float],
     user: Sequence[Any],
     system: Sequence[Any],
 ) -> FrozenTrial:
@@ -290,10 +314,7 @@ def _trial(
         distributions=distributions,
         user_attrs={a.key: json.loads(a.value_json) for a in user},
         system_attrs={a.key: json.loads(a.value_json) for a in system},
-        intermediate_values={
-            s.step: decode_value(s.intermediate_value, s.intermediate_value_type.name)
-            for s in steps
-        },
+        intermediate_values=steps,
         trial_id=row.trial_id,
     )
 

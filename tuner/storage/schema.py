@@ -53,10 +53,6 @@ def prepare(database: Database) -> None:
         StorageError: Unreachable, locked, read-only, damaged, of a newer or older schema, or
             another program's.
     """
-    if database.path is not None and not database.path.parent.is_dir():
-        raise StorageError(
-            f"storage '{database.name}': its folder must exist, got {database.path.parent}"
-        )
     if database.path is not None and database.read_only and not database.path.exists():
         raise StorageError(f"storage '{database.name}': no such file")
     try:

@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Table, inspect, select, update
 
+from tuner.errors import TunerError
 from tuner.storage import tables
 from tuner.storage.mirror import MirroredStudy
 from tuner.storage.owner import Owner
@@ -100,6 +101,16 @@ class StudyRecords:
         """Whether the study is still the owner's; its lease then counts from now."""
         beat = {"owner_beat": time.time() if now is None else now}
         return self._change_owned(study_id, owner, beat)
+
+    def keep(self, study_id: int, owner: Owner) -> None:
+        """The study is still the owner's, and stays so until the open unit is committed.
+
+        Raises:
+            TunerError: Another process has it; what the unit wrote must not be kept.
+        """
+        if not self.beat(study_id, owner):
+            name = self._study(study_id).name
+            raise TunerError(f"study {name!r}: another process has taken it over")
 
     def release(self, study_id: int, owner: Owner) -> bool:
         """Whether the study was the owner's; it is nobody's then."""

@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator, Sequence
 from typing import Any
 
 from optuna.trial import TrialState
 from sqlalchemy import (
+    ColumnElement,
     Connection,
     Insert,
+    Integer,
+    Select,
     Table,
     UniqueConstraint,
     UpdateBase,
+    any_,
+    bindparam,
     insert,
     select,
 )
 from sqlalchemy.dialects import mysql, postgresql, sqlite
 
+from tuner.storage.documents import put_document
 from tuner.storage.rows import Row
 from tuner.storage.tables import optuna_schema
 
@@ -67,13 +73,13 @@ class Buffer:
         suspects = {key for key in self._trial_ids() if key not in known}
         dead = suspects - set(unfinished(connection, sorted(suspects))) if suspects else set()
         for table, new in self._inserts.values():
-            connection.execute(insertion(table), new)
+            _put(connection, insertion(table), table, new)
         for table, by_key in self._upserts.values():
             rows = list(by_key.values())
             if dead:
                 rows = [row for row in rows if row.get("trial_id") not in dead]
             if rows:
-                connection.execute(upsert(dialect, table), rows)
+                _put(connection, upsert(dialect, table), table, rows)
         for statement, rows in self._statements.values():
             connection.execute(statement, rows)
         return dead
@@ -105,6 +111,13 @@ def upsert(dialect: str, table: Table) -> Insert:
     )
 
 
+def _put(connection: Connection, statement: Insert, table: Table, rows: Sequence[Row]) -> None:
+    if connection.dialect.name == "postgresql" and len(rows) > 1:
+        put_document(connection, statement, table, rows)
+    else:
+        connection.execute(statement, rows)
+
+
 @functools.cache
 def _key(table: Table) -> tuple[str, ...]:
     """The columns that tell rows apart: Optuna's unique ones beside a running number, or ours."""
@@ -123,12 +136,27 @@ def chunks(keys: Iterable[int]) -> Iterator[list[int]]:
 
 def unfinished(connection: Connection, trial_ids: Iterable[int]) -> Iterator[int]:
     """Those of the trials that still run or wait; others cannot end them before the commit."""
-    trials = optuna_schema().trials
+    if connection.dialect.name == "postgresql":
+        keys = {"keys": list(trial_ids)}
+        yield from connection.execute(_unfinished_of_array(), keys).scalars()
+        return
+    key = optuna_schema().trials.c.trial_id
     for part in chunks(trial_ids):
-        statement = (
-            select(trials.c.trial_id)
-            .where(trials.c.trial_id.in_(part), trials.c.state.in_(UNFINISHED))
-            .order_by(trials.c.trial_id)
-            .with_for_update()
-        )
-        yield from connection.execute(statement).scalars()
+        yield from connection.execute(_unfinished(key.in_(part))).scalars()
+
+
+def _unfinished(which: ColumnElement[bool]) -> Select[Any]:
+    trials = optuna_schema().trials
+    return (
+        select(trials.c.trial_id)
+        .where(which, trials.c.state.in_(UNFINISHED))
+        .order_by(trials.c.trial_id)
+        .with_for_update()
+    )
+
+
+@functools.cache
+def _unfinished_of_array() -> Select[Any]:
+    """On PostgreSQL: one statement for any number of trials, which is kept."""
+    keys = bindparam("keys", type_=postgresql.ARRAY(Integer))
+    return _unfinished(optuna_schema().trials.c.trial_id == any_(keys))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -126,3 +127,32 @@ def test_a_trial_that_another_process_ended_stays_as_it_is(
         "PRUNED",
         "RUNNING",
     ]
+
+
+def test_odd_names_and_figures_survive_a_long_unit(
+    storage: Storage, study_id: int, url: str, opened: Callable[[str], Storage]
+) -> None:
+    """Quotes, backslashes, other scripts and figures beyond all numbers are read as written."""
+    figures = {
+        '"': math.nan,
+        "\\n{}%s:x": math.inf,
+        "é☃𝄞": -math.inf,
+        "a'b": 5e-324,
+        "c": 0.1 + 0.2,
+    }
+    keys = add(storage, study_id, 2)
+    tokens = [attempt.token for attempt in storage.records.attempts(study_id)]
+    with storage.unit():
+        pairs = zip(keys, tokens, strict=True)
+        storage.records.add_metrics((key, token, 1, figures) for key, token in pairs)
+        for key in keys:
+            for step, figure in enumerate(figures.values()):
+                storage.set_trial_intermediate_value(key, step, figure)
+            for name in figures:
+                storage.set_trial_user_attr(key, name, [name, None, True])
+    again = opened(url)
+    found = {(m.trial_id, m.name): repr(m.value) for m in again.records.metrics(study_id)}
+    assert found == {(key, name): repr(figures[name]) for key in keys for name in figures}
+    for trial in again.get_all_trials(study_id):
+        assert repr(list(trial.intermediate_values.values())) == repr(list(figures.values()))
+        assert trial.user_attrs == {name: [name, None, True] for name in figures}

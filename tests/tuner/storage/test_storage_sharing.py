@@ -275,6 +275,28 @@ def test_units_see_what_others_did_before(pair: Pair, clock: Clock) -> None:
     assert states == [TrialState.COMPLETE, TrialState.RUNNING]
 
 
+@pytest.mark.parametrize("is_new", [True, False])
+def test_what_a_unit_undid_belongs_to_others(pair: Pair, clock: Clock, is_new: bool) -> None:
+    """A trial that a failed unit made or took, and another process runs then, is seen as it is."""
+    ours, theirs = pair
+    study_id = ours.create_new_study(MINIMIZE)
+    waiting = None if is_new else ours.create_new_trial(study_id, WAITING)
+    with pytest.raises(ZeroDivisionError), ours.unit():
+        if waiting is None:
+            ours.create_new_trial(study_id)
+        else:
+            ours.set_trial_state_values(waiting, TrialState.RUNNING)
+        raise ZeroDivisionError
+    taken = theirs.create_new_trial(study_id) if waiting is None else waiting
+    if waiting is not None:
+        theirs.set_trial_state_values(waiting, TrialState.RUNNING)
+    clock.now += 1
+    assert ours.get_trial(taken).state == TrialState.RUNNING
+    theirs.set_trial_intermediate_value(taken, 1, 0.5)
+    clock.now += 1
+    assert ours.get_trial(taken).intermediate_values == {1: 0.5}
+
+
 def test_trial_waits_for_the_one_before(postgresql: str, opened: Callable[[str], Storage]) -> None:
     """While a unit has added a trial, nobody else's gets a number until it is committed."""
     first, second = opened(postgresql), opened(postgresql)
