@@ -1,11 +1,13 @@
-"""Hides what the Optuna dashboard would break in a study of ours: its renaming and its telling.
+"""Hides what the Optuna dashboard would break in a study of ours, and what it would not answer.
 
 The dashboard renames a study by copying it and deleting the first one, so that spec, attempts,
-metrics and weights would be lost; it stores any values that it is told.
+metrics and weights would be lost; it stores any values that it is told; its tables may hold
+formulas; and it answers with an error of its own to much that is not there.
 """
 
 from __future__ import annotations
 
+import csv
 import io
 import json
 import math
@@ -18,14 +20,18 @@ from optuna.exceptions import DuplicatedStudyError
 from tuner.dashboard_notes import forget
 from tuner.errors import InputError
 from tuner.launching import describe_owner, living_owner
+from tuner.report.text import inert_cell
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+    from optuna.trial import FrozenTrial
 
     from tuner.storage import Storage
 
-_RENAME = re.compile(r"/api/studies/(\d+)/rename/?")
-_TELL = re.compile(r"/api/trials/(\d+)/tell/?")
+_OF_STUDY = re.compile(r"/(?:csv|(?:api/)?(?:studies|artifacts))/(-?\d+)(?:/(-?\d+))?(?:/.*)?")
+_OF_TRIAL = re.compile(r"/api/trials/(-?\d+)(?:/.*)?")
+_MOST_DIGITS = 18  # drivers of databases raise for keys beyond 64 bits
+_TABLES = "/csv/"
 _STATUS = {
     201: "201 Created",
     400: "400 Bad Request",
@@ -40,36 +46,92 @@ Handler = Callable[["Storage", int, dict[str, Any]], Reply | None]
 def guarded(application: WSGIApplication, storage: Storage) -> WSGIApplication:
     """`application`, whose renaming and telling do no harm to studies of ours.
 
+    Studies and trials that are not there are not found, whatever is asked of them, and no table
+    holds a formula.
+
     Args:
         application: The dashboard.
         storage: Its database.
     """
 
     def serve(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        found = _handler(environ)
-        if found is None:
-            return application(environ, start_response)
-        handler, key = found
-        body = _body(environ)
-        reply = handler(storage, key, _json(body))
-        if reply is None:
-            environ["wsgi.input"] = io.BytesIO(body)
-            return application(environ, start_response)
-        status, content = reply
-        start_response(_STATUS[status], [("Content-Type", "application/json")])
-        return [json.dumps(content).encode()]
+        try:
+            reply = _reply(storage, environ)
+        except KeyError as error:
+            reply = 404, {"reason": f"{error.args[0]} is not found"}
+        if reply is not None:
+            status, content = reply
+            start_response(_STATUS[status], [("Content-Type", "application/json")])
+            return [json.dumps(content).encode()]
+        if environ.get("PATH_INFO", "").startswith(_TABLES):
+            return _inert_table(application, environ, start_response)
+        return application(environ, start_response)
 
     return serve
 
 
-def _handler(environ: WSGIEnvironment) -> tuple[Handler, int] | None:
+def _reply(storage: Storage, environ: WSGIEnvironment) -> Reply | None:
+    """What is answered in the place of the dashboard, or None where it may.
+
+    Raises:
+        KeyError: There is no such study or trial.
+    """
+    path = environ.get("PATH_INFO", "")
+    _check_keys(storage, path)
     if environ.get("REQUEST_METHOD") != "POST":
         return None
-    for pattern, handler in ((_RENAME, _rename), (_TELL, _refuse_telling)):
-        found = pattern.fullmatch(environ.get("PATH_INFO", ""))
+    for pattern, handler in _HANDLERS.items():
+        found = pattern.fullmatch(path)
         if found is not None:
-            return handler, int(found[1])
+            body = _body(environ)
+            environ["wsgi.input"] = io.BytesIO(body)
+            return handler(storage, int(found[1]), _json(body))
     return None
+
+
+def _check_keys(storage: Storage, path: str) -> None:
+    """The studies and trials that a path names are there.
+
+    Raises:
+        KeyError: One is not.
+    """
+    of_study, of_trial = _OF_STUDY.fullmatch(path), _OF_TRIAL.fullmatch(path)
+    study, trial = of_study.groups() if of_study else (None, of_trial and of_trial[1])
+    if study is not None:
+        storage.get_study_name_from_id(_key("study", study))
+    if trial is not None:
+        storage.get_trial(_key("trial", trial))
+
+
+def _key(kind: str, digits: str) -> int:
+    if len(digits) > _MOST_DIGITS:
+        raise KeyError(f"the {kind} of this key")
+    return int(digits)
+
+
+def _inert_table(
+    application: WSGIApplication, environ: WSGIEnvironment, start_response: StartResponse
+) -> Iterable[bytes]:
+    """The CSV file of the application without cells that a spreadsheet would take for formulas."""
+
+    def start(status: str, headers: list[tuple[str, str]], *rest: Any) -> Any:
+        kept = [pair for pair in headers if pair[0].lower() != "content-length"]
+        return start_response(status, kept, *rest)
+
+    text = b"".join(application(environ, start)).decode()
+    table = io.StringIO()
+    rows = csv.reader(io.StringIO(text, newline=""))
+    csv.writer(table).writerows([[_inert_cell(cell) for cell in row] for row in rows])
+    return [table.getvalue().encode()]
+
+
+def _inert_cell(cell: str) -> str:
+    """The cell, a number as it is."""
+    try:
+        float(cell)
+    except ValueError:
+        return inert_cell(cell)
+    return cell
 
 
 def _body(environ: WSGIEnvironment) -> bytes:
@@ -98,8 +160,6 @@ def _rename(storage: Storage, study_id: int, asked: dict[str, Any]) -> Reply:
             return 409, {"reason": runs}
         storage.records.rename(study_id, name)
         forget(storage, study_id)
-    except KeyError:
-        return 404, {"reason": f"study_id={study_id} is not found"}
     except DuplicatedStudyError:
         return 400, {"reason": "Study name already exists."}
     except InputError as error:
@@ -116,13 +176,10 @@ def _rename(storage: Storage, study_id: int, asked: dict[str, Any]) -> Reply:
 
 def _refuse_telling(storage: Storage, trial_id: int, asked: dict[str, Any]) -> Reply | None:
     """Why a trial cannot be told what is asked, or None where the dashboard may."""
-    try:
-        trial = storage.get_trial(trial_id)
-        n_objectives = storage.records.n_objectives(trial_id)
-    except KeyError:
-        return 404, {"reason": f"trial_id={trial_id} is not found"}
+    trial = storage.get_trial(trial_id)
+    n_objectives = storage.records.n_objectives(trial_id)
     if trial.state.is_finished():
-        return 409, {"reason": f"Trial {trial.number} has ended already ({trial.state.name})."}
+        return _has_ended(trial)
     values = asked.get("values")
     if str(asked.get("state")).upper() != "COMPLETE" or values is None:
         return None
@@ -132,6 +189,16 @@ def _refuse_telling(storage: Storage, trial_id: int, asked: dict[str, Any]) -> R
     return 400, {"reason": f"Trial {trial.number} takes {wanted} for its values."}
 
 
+def _refuse_attributes(storage: Storage, trial_id: int, _: dict[str, Any]) -> Reply | None:
+    """Why a trial cannot get attributes, or None where the dashboard may give them."""
+    trial = storage.get_trial(trial_id)
+    return _has_ended(trial) if trial.state.is_finished() else None
+
+
+def _has_ended(trial: FrozenTrial) -> Reply:
+    return 409, {"reason": f"Trial {trial.number} has ended already ({trial.state.name})."}
+
+
 def _is_result(values: Any, n_objectives: int) -> bool:
     if not isinstance(values, list) or len(values) != n_objectives:
         return False
@@ -139,3 +206,10 @@ def _is_result(values: Any, n_objectives: int) -> bool:
         return all(math.isfinite(float(value)) for value in values)
     except (TypeError, ValueError, OverflowError):
         return False
+
+
+_HANDLERS: dict[re.Pattern[str], Handler] = {
+    re.compile(r"/api/studies/(\d+)/rename/?"): _rename,
+    re.compile(r"/api/trials/(\d+)/tell/?"): _refuse_telling,
+    re.compile(r"/api/trials/(\d+)/user-attrs/?"): _refuse_attributes,
+}

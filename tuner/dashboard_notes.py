@@ -25,7 +25,12 @@ STATE = "tuner:dashboard"
 
 FIGURES = ("importance", "contours", "space")
 FIGURE_HEIGHT = 440  # the dashboard cuts off what is below
-FIGURE_LETTERS = 72  # and what is further right; a line of a caption
+FIGURE_LETTERS = 64  # and what is further right; a line of a caption, beside the tools
+FIGURE_TOOLS = {  # of the dashboard stand over the first lines otherwise
+    "orientation": "v",
+    "bgcolor": "rgba(0, 0, 0, 0)",
+    "remove": ["lasso2d", "select2d"],
+}
 MOST_TRIALS = 20
 
 EVERY_S = 60.0
@@ -34,22 +39,32 @@ EVERY_S = 60.0
 _log = logging.getLogger(__name__)
 
 
-def tell_all(storage: Storage, url: str) -> list[str]:
-    """Names of the studies that were told anew in the dashboard's own format.
+def tell_each(storage: Storage, url: str) -> Iterator[tuple[str, bool]]:
+    """Tells study after study in the dashboard's own format: its name, and whether it was told.
 
     Left alone: studies that somebody runs or that plain Optuna made, and those told before that
-    got no trial since. A note that a person has edited stays as it is.
+    got no trial since. A note that a person has edited stays as it is. A study that is deleted
+    meanwhile or cannot be written now is passed over, with a warning.
 
     Args:
         storage: An open database.
         url: Its URL, for the commands in the notes.
+
+    Raises:
+        StorageError: The database does not answer.
     """
-    return [name for name in _names(storage) if _tell(storage, Study(storage, url, name))]
+    for name in [study.study_name for study in storage.get_all_studies()]:
+        try:
+            is_told = _tell(storage, Study(storage, url, name))
+        except (TunerError, KeyError, ValueError) as error:
+            _log.warning("study %r gets no note now: %s", name, error)
+            is_told = False
+        yield name, is_told
 
 
 @contextmanager
 def telling(storage: Storage, url: str) -> Iterator[threading.Event]:
-    """Studies are told as by `tell_all` while the block runs, those that end meanwhile too.
+    """Studies are told as by `tell_each` while the block runs, those that end meanwhile too.
 
     Figures of many studies take long; whoever looks at the dashboard need not wait for them. The
     end of the block waits for the study in work.
@@ -71,28 +86,16 @@ def telling(storage: Storage, url: str) -> Iterator[threading.Event]:
 def _tell_until(
     is_over: threading.Event, is_first_done: threading.Event, storage: Storage, url: str
 ) -> None:
-    """Tells study after study; one that is deleted or cannot be written now is passed over."""
+    """Tells all studies again and again, until it is over."""
     while not is_over.is_set():
         try:
-            _tell_each(is_over, storage, url)
+            for _ in tell_each(storage, url):
+                if is_over.is_set():
+                    return
         except StorageError as error:
             _log.warning("studies get no notes now: %s", error)
         is_first_done.set()
         is_over.wait(EVERY_S)
-
-
-def _tell_each(is_over: threading.Event, storage: Storage, url: str) -> None:
-    for name in _names(storage):
-        if is_over.is_set():
-            return
-        try:
-            _tell(storage, Study(storage, url, name))
-        except (TunerError, KeyError, ValueError) as error:
-            _log.warning("study %r gets no note now: %s", name, error)
-
-
-def _names(storage: Storage) -> list[str]:
-    return [study.study_name for study in storage.get_all_studies()]
 
 
 def _tell(storage: Storage, study: Study) -> bool:
@@ -113,7 +116,7 @@ def _tell(storage: Storage, study: Study) -> bool:
     with storage.unit():
         ours = _write_notes(storage, study_id, notes, told.get("notes", {}))
         for name, figure in drawn.items():
-            figure.update_layout(height=FIGURE_HEIGHT)
+            figure.update_layout(height=FIGURE_HEIGHT, modebar=FIGURE_TOOLS)
             save_plotly_graph_object(study.optuna, figure, graph_object_id=f"tuner-{name}")
         storage.set_study_system_attr(study_id, STATE, {"n_ended": n_ended, "notes": ours})
     return True

@@ -50,7 +50,7 @@ def dashboard(port: int, artifacts: str | None, writes_notes: bool, storage: str
         if writes_notes:
             note("studies get notes and figures meanwhile; --no-notes leaves them out")
         with service.dashboard(storage, artifacts, writes_notes=writes_notes) as application:
-            server.set_app(only_local(as_attachments(application)))
+            server.set_app(served(application))
             return _serve(server)
 
 
@@ -66,6 +66,11 @@ class QuietHandler(WSGIRequestHandler):
 
     def log_message(self, format: str, *args: Any) -> None:
         """Says nothing."""
+
+
+def served(application: WSGIApplication) -> WSGIApplication:
+    """`application` for pages of this machine alone, none of which is an uploaded file."""
+    return only_local(as_attachments(application))
 
 
 def only_local(application: WSGIApplication) -> WSGIApplication:

@@ -6,6 +6,7 @@ A tracker is a file here and a line in `TRACKERS`, with a key of the spec of the
 from __future__ import annotations
 
 import logging
+import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from tuner.trackers.contract import Tracker
     from tuner.trackers.feed import Feed
 
-__all__ = ["FINISH_S", "TRACKERS", "chosen_trackers", "tracked"]
+__all__ = ["FINISH_S", "OPEN_S", "TRACKERS", "Watch", "chosen_trackers", "tracked"]
 
 TRACKERS = {
     "tensorboard": "tuner.trackers.tensorboard:TensorBoard",
@@ -31,6 +32,12 @@ TRACKERS = {
 
 FINISH_S = 30.0
 """What trackers have at the end to take what is left; a study that goes on tells them the rest."""
+
+OPEN_S = 120.0
+"""What trackers have to be set up, at the end of a study that was quicker.
+
+It is longer: a database that MLflow is about to make would be left half made.
+"""
 
 OnProgress = Callable[[Snapshot], None]
 
@@ -88,12 +95,20 @@ class Watch:
         trackers: To be told.
         url: The study database.
         on_progress: Who is told of the progress else; without anybody, warnings are logged.
+        clock: Seconds that never go back.
     """
 
-    def __init__(self, trackers: list[Tracker], url: str, on_progress: OnProgress | None) -> None:
+    def __init__(
+        self,
+        trackers: list[Tracker],
+        url: str,
+        on_progress: OnProgress | None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._trackers = trackers
         self._url = url
         self._on_progress = on_progress
+        self._clock = clock
         self._feeds: list[Feed] = []
         self._warnings: deque[str] = deque()
         self._last: Snapshot | None = None
@@ -109,10 +124,14 @@ class Watch:
             self._on_progress(replace(snapshot, events=(*snapshot.events, *self._taken())))
 
     def close(self) -> None:
-        """The trackers have what there is, or their time is over."""
+        """The trackers have what there is, or their time is over: the same time for all."""
         for feed in self._feeds:
             feed.ask_to_end()
-        late = [feed for feed in self._feeds if not feed.join(FINISH_S)]
+        end_s = self._clock() + OPEN_S
+        for feed in self._feeds:
+            feed.wait_until_set_up(end_s - self._clock())
+        end_s = self._clock() + FINISH_S
+        late = [feed for feed in self._feeds if not feed.join(end_s - self._clock())]
         for feed in late:
             self._warnings.append(f"{feed.name}: not all trials are told after {FINISH_S:g} s")
         if self._warnings and self._on_progress is not None and self._last is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -90,6 +91,36 @@ def curves(trial: TrialRecord, objectives: tuple[str, ...]) -> dict[str, Mapping
     return found
 
 
+@dataclass(frozen=True)
+class Course:
+    """When what happened in a trial: only its start and end are known, steps lie evenly between.
+
+    Attributes:
+        began: Of the trial, in seconds since 1970.
+        ended: Of the trial, or the present where it has not.
+        length: Its last step.
+    """
+
+    began: float
+    ended: float
+    length: int
+
+    def at(self, step: int) -> float:
+        """The moment of a step, in seconds since 1970."""
+        return self.began + (self.ended - self.began) * step / max(self.length, 1)
+
+
+def course(trial: TrialRecord, figures: Mapping[str, Mapping[int, float]]) -> Course:
+    """The course of a trial whose `curves` are `figures`."""
+    length = max((step for points in figures.values() for step in points), default=0)
+    return Course(seconds(trial.started), seconds(trial.ended), length)
+
+
+def seconds(moment: datetime | None) -> float:
+    """A moment in seconds since 1970; the present where it has not come."""
+    return time.time() if moment is None else moment.timestamp()
+
+
 def results(trial: TrialRecord, objectives: tuple[str, ...]) -> dict[str, float]:
     """Objective -> the trial's value of it; empty unless it is complete.
 
@@ -108,8 +139,3 @@ def in_words(trial: TrialRecord) -> str:
         when = "" if finding.epoch is None else f" at epoch {finding.epoch}"
         lines.append(f"{finding.kind}{when}: {finding.text}")
     return "\n".join(lines)
-
-
-def storable(text: object) -> str:
-    """`text` in UTF-8: what no encoding has, such as half a surrogate pair, becomes `?`."""
-    return str(text).encode("utf-8", "replace").decode("utf-8")

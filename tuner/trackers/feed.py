@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 
 from tuner import launching
 from tuner.credentials import without_user
-from tuner.ledger import ENDED as ENDED_EARLY
 from tuner.storage import open_storage
 from tuner.storage.records import MOVED_VALUE
 from tuner.study_record import by_step, objective_names, trial_record
+from tuner.study_state import study_state
 from tuner.trackers.contract import ENDED, Outcome, TrackedStudy
 
 if TYPE_CHECKING:
@@ -30,9 +30,6 @@ PAUSE_S = 2.0
 
 SHARE = 4
 """A pause is so many times as long as the look before it, so that lanes keep their processors."""
-
-OPEN_S = 120.0
-"""What a tracker has to be set up, at the end of a study that was quicker."""
 
 RETRY_S = 15.0
 """Pause of a tracker in trouble."""
@@ -60,15 +57,28 @@ class Feed:
         url: The study database.
         study: Name of the study.
         warn: Takes a line for people.
+        clock: Seconds that never go back.
+        wait: Lets so many seconds pass; whether it is to end. None waits for `ask_to_end`.
     """
 
-    def __init__(self, tracker: Tracker, url: str, study: str, warn: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        tracker: Tracker,
+        url: str,
+        study: str,
+        warn: Callable[[str], None],
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        wait: Callable[[float], bool] | None = None,
+    ) -> None:
         self.name = tracker.name
         self._tracker = tracker
         self._url = url
         self._study = study
         self._warn = warn
+        self._clock = clock
         self._closing = threading.Event()
+        self._wait = wait or self._closing.wait
         self._is_set_up = threading.Event()
         self._storage: Storage | None = None
         self._study_id = -1
@@ -88,22 +98,21 @@ class Feed:
         """It tells what is left, and how the study stands, and ends."""
         self._closing.set()
 
-    def join(self, seconds: float) -> bool:
-        """Whether it has ended, within so many seconds.
+    def wait_until_set_up(self, seconds: float) -> None:
+        """The first call on its tracker has returned, or so many seconds are over."""
+        self._is_set_up.wait(seconds)
 
-        The first call on its tracker is waited for longer: a database that MLflow is about to
-        make would be left half made.
-        """
-        self._is_set_up.wait(OPEN_S)
+    def join(self, seconds: float) -> bool:
+        """Whether it has ended, within so many seconds."""
         self._thread.join(max(0.0, seconds))
         return not self._thread.is_alive()
 
     def _run(self) -> None:
         pause_s = 0.0
-        while not self._closing.wait(pause_s):
-            began = time.monotonic()
+        while not self._wait(pause_s):
+            began = self._clock()
             is_well = self._try(self._look)
-            pause_s = max(PAUSE_S if is_well else RETRY_S, SHARE * (time.monotonic() - began))
+            pause_s = max(PAUSE_S if is_well else RETRY_S, SHARE * (self._clock() - began))
         self._close()  # what it remembers may be a second old
         self._try(self._finish)
         self._close()
@@ -230,15 +239,13 @@ def tracked_study(storage: Storage, study_id: int) -> TrackedStudy:
 
 def outcome(storage: Storage, study_id: int) -> Outcome:
     """How the study stands."""
-    trials = storage.get_all_trials(study_id, deepcopy=False)
-    counts = Counter(trial.state.name for trial in trials)
+    standing = study_state(storage, study_id)
+    counts = Counter(standing.own) + Counter(standing.foreign)
     attributes = storage.get_study_system_attrs(study_id)
-    budget = (storage.records.get_spec(study_id) or ({}, {}))[0].get("trials")
-    n_ended = sum(counts[state] for state in ENDED)
     is_single = len(storage.get_study_directions(study_id)) == 1
     best = storage.get_best_trial(study_id) if is_single and counts["COMPLETE"] else None
     return Outcome(
-        is_finished=bool(attributes.get(ENDED_EARLY)) or budget is None or n_ended >= budget,
+        is_finished=standing.is_finished,
         best=None if best is None else trial_record(best, (), {}),
         test=attributes.get(launching.TEST, {}).get("figures", {}),
         counts=dict(counts),

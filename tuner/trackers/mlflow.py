@@ -6,21 +6,22 @@ import logging
 import math
 import os
 import re
-import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from tuner.report.data import TrialRecord
+from tuner.report.text import encodable
 from tuner.trackers.contract import (
     ENDED,
     Outcome,
     TrackedStudy,
+    course,
     curves,
     in_words,
     results,
-    storable,
+    seconds,
 )
 
 # MLflow reads them when it is imported. It would tell its makers how it is used, and wait minutes
@@ -161,8 +162,8 @@ class MLflow:
         run = self._client.create_run(
             self._experiment,
             _milliseconds(study.created),
-            {STUDY: study.key, "tuner.objectives": storable(", ".join(study.objectives))},
-            storable(study.name),
+            {STUDY: study.key, "tuner.objectives": encodable(", ".join(study.objectives))},
+            encodable(study.name),
         )
         plain = {key: value for key, value in study.spec.items() if value is not None}
         params = [Param(key, value[:_MOST_VALUE]) for key, value in _texts(plain)]
@@ -178,19 +179,18 @@ class MLflow:
 
     def _log(self, known: _Logged, trial: TrialRecord, *, has_ended: bool) -> None:
         figures = curves(trial, self._study.objectives)
-        began, ended = _milliseconds(trial.started), _milliseconds(trial.ended)
-        length = max((step for points in figures.values() for step in points), default=0)
+        when = course(trial, figures)
         metrics = []
         for key, points in _named(figures):
             last = self._last(known, key)
             for step in sorted(step for step in points if step > last):
-                at = began + (ended - began) * step // max(length, 1)
-                metrics.append(Metric(key, points[step], at, step))
+                metrics.append(Metric(key, points[step], _whole(when.at(step)), step))
         if has_ended:
             final = _named(_results("value", self._study, trial))
-            metrics += [Metric(key, value, ended, length) for key, value in final]
+            ended = _whole(when.ended)
+            metrics += [Metric(key, value, ended, when.length) for key, value in final]
         params = [Param(key, value[:_MOST_VALUE]) for key, value in _texts(trial.params)]
-        tags = [RunTag(_NOTE, storable(in_words(trial)))] if has_ended else []
+        tags = [RunTag(_NOTE, encodable(in_words(trial)))] if has_ended else []
         for start in range(0, max(len(metrics), 1), _MOST_METRICS):
             self._client.log_batch(known.run, metrics=metrics[start : start + _MOST_METRICS])
         for start in range(0, len(params), _MOST_OTHERS):
@@ -217,7 +217,7 @@ def _named(figures: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     """What is measured, under names that MLflow takes, no two of them alike."""
     used: set[str] = set()
     for name, value in figures.items():
-        key = stem = re.sub(r"[^\w\-. ]", "_", storable(name))[:_MOST_LETTERS].strip(". ") or "_"
+        key = stem = re.sub(r"[^\w\-. ]", "_", encodable(name))[:_MOST_LETTERS].strip(". ") or "_"
         n = 1
         while key in used:
             n += 1
@@ -228,9 +228,13 @@ def _named(figures: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
 
 def _texts(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for key, value in _named(values):
-        yield key, storable(value)
+        yield key, encodable(value)
 
 
 def _milliseconds(moment: datetime | None) -> int:
     """A moment as MLflow has it; the present where it has not come."""
-    return math.floor(1000 * (time.time() if moment is None else moment.timestamp()))
+    return _whole(seconds(moment))
+
+
+def _whole(since_1970_s: float) -> int:
+    return math.floor(1000 * since_1970_s)

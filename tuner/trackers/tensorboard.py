@@ -9,7 +9,6 @@ import socket
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
 from pathlib import Path
 
 from tensorboard.backend.event_processing.event_file_loader import RawEventFileLoader
@@ -30,14 +29,15 @@ from tensorboard.plugins.hparams.plugin_data_pb2 import (
 from tensorboard.summary.writer.record_writer import RecordWriter
 
 from tuner.report.data import TrialRecord
+from tuner.report.text import encodable
 from tuner.trackers.contract import (
     ENDED,
     Outcome,
     TrackedStudy,
+    course,
     curves,
     in_words,
     results,
-    storable,
 )
 
 FINAL = "value/"
@@ -98,7 +98,7 @@ class TensorBoard:
         known.has_begun = True
         known.has_ended = trial.state in ENDED
         for name, points in curves(trial, self._objectives).items():
-            known.last[storable(name)] = max(points, default=-1)
+            known.last[encodable(name)] = max(points, default=-1)
 
     def close(self, outcome: Outcome) -> None:
         """Nothing: every trial's files are whole."""
@@ -130,23 +130,23 @@ class TensorBoard:
         known.file = file
 
     def _events(self, trial: TrialRecord, known: _Written) -> Iterator[Event]:
-        began, ended = _seconds(trial.started), _seconds(trial.ended)
-        if not known.has_begun:
-            yield Event(wall_time=began, step=0, summary=_session_start(trial, began))
         figures = curves(trial, self._objectives)
-        last = max((step for points in figures.values() for step in points), default=0)
+        when = course(trial, figures)
+        ended, last = when.ended, when.length
+        if not known.has_begun:
+            start = _session_start(trial, when.began)
+            yield Event(wall_time=when.began, step=0, summary=start)
         for name, points in sorted(figures.items()):
-            tag = storable(name)
+            tag = encodable(name)
             for step in sorted(s for s in points if s > known.last.get(tag, -1)):
-                at = began + (ended - began) * step / max(last, 1)
                 value = Summary.Value(tag=tag, simple_value=points[step])
-                yield Event(wall_time=at, step=step, summary=Summary(value=[value]))
+                yield Event(wall_time=when.at(step), step=step, summary=Summary(value=[value]))
         if trial.state not in ENDED:
             return
         for name, result in results(trial, self._objectives).items():
-            if storable(FINAL + name) in known.last:
+            if encodable(FINAL + name) in known.last:
                 continue
-            final = Summary.Value(tag=storable(FINAL + name), simple_value=result)
+            final = Summary.Value(tag=encodable(FINAL + name), simple_value=result)
             yield Event(wall_time=ended, step=last, summary=Summary(value=[final]))
         yield Event(wall_time=ended, step=last, summary=_session_end(trial, ended))
 
@@ -188,13 +188,13 @@ def _append_whole(file: Path, content: bytes) -> None:
 def _session_start(trial: TrialRecord, began: float) -> Summary:
     start = SessionStartInfo(start_time_secs=began)
     for name, value in trial.params.items():
-        place = start.hparams[storable(name)]
+        place = start.hparams[encodable(name)]
         if isinstance(value, bool):
             place.bool_value = value
         elif isinstance(value, int | float):
             place.number_value = value
         else:
-            place.string_value = storable(value)
+            place.string_value = encodable(value)
     return _of_hparams(metadata.SESSION_START_INFO_TAG, HParamsPluginData(session_start_info=start))
 
 
@@ -202,7 +202,7 @@ def _session_end(trial: TrialRecord, ended: float) -> Summary:
     """The end of the session, as the hyperparameters' page has it, and in words."""
     status = STATUS_FAILURE if trial.state == "FAIL" else STATUS_SUCCESS
     info = SessionEndInfo(status=status, end_time_secs=ended)
-    words = storable(in_words(trial)).encode()
+    words = encodable(in_words(trial)).encode()
     tensor = TensorProto(dtype=DT_STRING, string_val=[words])
     summary = _of_hparams(metadata.SESSION_END_INFO_TAG, HParamsPluginData(session_end_info=info))
     told = Summary.Value(tag=OUTCOME, metadata=_TEXT, tensor=tensor)
@@ -213,8 +213,3 @@ def _session_end(trial: TrialRecord, ended: float) -> Summary:
 def _of_hparams(tag: str, data: HParamsPluginData) -> Summary:
     about = metadata.create_summary_metadata(data)
     return Summary(value=[Summary.Value(tag=tag, metadata=about, tensor=metadata.NULL_TENSOR)])
-
-
-def _seconds(moment: datetime | None) -> float:
-    """A moment as TensorBoard has it; the present where it has not come."""
-    return time.time() if moment is None else moment.timestamp()

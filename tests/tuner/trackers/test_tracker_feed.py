@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -15,10 +16,11 @@ from tuner import trackers
 from tuner.errors import InputError
 from tuner.messages import Snapshot
 from tuner.report.data import TrialRecord
+from tuner.report.text import encodable
 from tuner.spec import Spec, spec_from_mapping
 from tuner.storage import open_storage
-from tuner.trackers.contract import Outcome, TrackedStudy, in_words, storable
-from tuner.trackers.feed import Feed, tracked_study
+from tuner.trackers.contract import Outcome, TrackedStudy, Tracker, course, in_words, seconds
+from tuner.trackers.feed import MOST_TRIES, PAUSE_S, RETRY_S, SHARE, Feed, tracked_study
 
 
 @dataclass
@@ -28,6 +30,7 @@ class Notes:
     name: str = "notes"
     refused: tuple[int, ...] = ()
     is_away: bool = False
+    n_asked: int = 0
     opened: list[TrackedStudy] = field(default_factory=list)
     trials: list[TrialRecord] = field(default_factory=list)
     closed: list[Outcome] = field(default_factory=list)
@@ -38,6 +41,7 @@ class Notes:
 
     def put(self, trial: TrialRecord) -> None:
         self._answer()
+        self.n_asked += trial.number in self.refused
         if trial.number in self.refused:
             raise ValueError(f"cannot take trial {trial.number}\nfor a reason")
         self.trials.append(trial)
@@ -125,6 +129,110 @@ def test_a_tracker_that_is_away_is_warned_of_once(study: optuna.Study, url: str)
     assert len(missing) == 1
 
 
+def looked(
+    tracker: Notes, url: str, n: int, before: Callable[[int], object], length_s: float = 0.0
+) -> list[float]:
+    """The pauses before and after `n` looks of a feed, each look so long.
+
+    `before` is called before each with its number from 0.
+    """
+    pauses: list[float] = []
+
+    def wait(pause_s: float) -> bool:
+        pauses.append(pause_s)
+        is_over = len(pauses) > n
+        if not is_over:
+            before(len(pauses) - 1)
+        return is_over
+
+    ticks = itertools.count(0.0, length_s)
+    feed = Feed(tracker, url, "s", lambda _: None, clock=lambda: next(ticks), wait=wait)
+    feed.start()
+    assert feed.join(60.0)
+    return pauses
+
+
+def test_a_tracker_in_trouble_is_asked_less_often(study: optuna.Study, url: str) -> None:
+    """It has a longer pause until it answers again."""
+    tracker = Notes()
+
+    def before(n: int) -> None:
+        tracker.is_away = 1 <= n <= 2
+
+    add(study, "RUNNING", age_s=3600.0)  # put in each look
+    pauses = looked(tracker, url, 4, before)
+    assert pauses == [0.0, PAUSE_S, RETRY_S, RETRY_S, PAUSE_S]
+    assert tracker.numbers == [0, 0, 0]  # the last one as it is closed
+
+
+def test_long_looks_have_longer_pauses(study: optuna.Study, url: str) -> None:
+    """A look takes at most a fixed share of the time, whether the tracker is well or not."""
+    add(study)
+    assert looked(Notes(), url, 1, lambda _: None, 10.0) == [0.0, 10.0 * SHARE]
+    assert looked(Notes(is_away=True), url, 1, lambda _: None, 10.0) == [0.0, 10.0 * SHARE]
+
+
+def test_a_trial_that_is_always_refused_is_left_out(study: optuna.Study, url: str) -> None:
+    """It is tried so often while others are taken; while none is, the tracker may be away."""
+    n = 2 * MOST_TRIES
+    add(study)
+    alone = Notes(refused=(0,))
+    looked(alone, url, n, lambda _: None)
+    assert alone.n_asked == n + 1  # the last time as it is closed
+    add(study, "RUNNING", age_s=3600.0)  # put in each look
+    tracker = Notes(refused=(0,))
+    looked(tracker, url, n, lambda _: None)
+    assert tracker.n_asked == MOST_TRIES
+    assert tracker.numbers == [1] * (n + 1)
+
+
+def test_all_trackers_share_the_time_at_the_end(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Several that never answer are waited for no longer than one, and each is named."""
+    now_s = [0.0]
+
+    class Stuck:
+        """A feed that lets all the time pass that it is given."""
+
+        def __init__(self, tracker: Notes, *_: object) -> None:
+            self.name = tracker.name
+
+        def start(self) -> None:
+            """Nothing."""
+
+        def ask_to_end(self) -> None:
+            """Nothing."""
+
+        def wait_until_set_up(self, seconds: float) -> None:
+            now_s[0] += max(0.0, seconds)
+
+        def join(self, seconds: float) -> bool:
+            now_s[0] += max(0.0, seconds)
+            return False
+
+    monkeypatch.setattr("tuner.trackers.feed.Feed", Stuck)
+    told: list[str] = []
+    several: list[Tracker] = [Notes(name) for name in "abc"]
+    watch = trackers.Watch(
+        several, url, lambda moment: told.extend(moment.events), lambda: now_s[0]
+    )
+    watch(snapshot("s"))
+    watch.close()
+    assert now_s == [trackers.OPEN_S + trackers.FINISH_S]
+    assert told == [f"{name}: not all trials are told after 30 s" for name in "abc"]
+
+
+def test_steps_lie_evenly_between_start_and_end() -> None:
+    """Of a trial that trains the end is the present; one without steps has a moment too."""
+    began = datetime(2026, 5, 4, 3, 2, 1)
+    figures = {"loss": {1: 3.0, 4: 1.0}, "accuracy": {2: 0.5}}
+    whole = course(TrialRecord(0, "PRUNED", started=began, ended=began + timedelta(0, 8)), figures)
+    assert [whole.at(step) - began.timestamp() for step in (0, 1, 2, 4)] == [0.0, 2.0, 4.0, 8.0]
+    assert whole.length == 4
+    before = seconds(None)
+    assert course(TrialRecord(0, "RUNNING", started=began), figures).at(4) >= before
+    assert course(TrialRecord(0, "FAIL", started=began, ended=began), {}).at(0) == whole.began
+
+
 def test_a_study_keeps_its_key_and_no_other_has_it(
     launch: Callable[..., Any], tmp_path: Any
 ) -> None:
@@ -195,6 +303,6 @@ def test_a_password_is_not_stored_with_the_spec() -> None:
 
 def test_words_and_texts_are_whole() -> None:
     """Half a surrogate pair harms no encoding, and a failed trial says its last line."""
-    assert storable("a\ud800b") == "a?b"
+    assert encodable("a\ud800b") == "a?b"
     failed = TrialRecord(1, "FAIL", reason="error", error="Traceback\nValueError: no")
     assert in_words(failed) == "FAIL: error\nValueError: no"
