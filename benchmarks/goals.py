@@ -24,7 +24,7 @@ class Goal:
     Attributes:
         name: Of the figure.
         figure: From a study and its data to it.
-        aim: At least this, or at most where `is_low`; None for what published settings reach.
+        aim: At least this, or at most where `is_low`; None for what the others reach.
         reference: What others reach, in words.
         is_low: Lower is better.
     """
@@ -35,21 +35,24 @@ class Goal:
     reference: str
     is_low: bool = False
 
-    def line(self, figures: Sequence[float], budget: str, published: Sequence[float] = ()) -> str:
+    def line(
+        self, figures: Sequence[float], budget: str, others: Sequence[float] = (), who: str = ""
+    ) -> str:
         """The median of `figures` with its range, the aim, the verdict, budget and references.
 
         Args:
             figures: Of the tuned trials.
             budget: Of their studies, in words.
-            published: Of trials with published settings, where there are such.
+            others: Of those they are compared with, where there are such.
+            who: What the others are.
         """
-        aim = median(published) if self.aim is None else self.aim
+        aim = median(others) if self.aim is None else self.aim
         short = median(figures) - aim if self.is_low else aim - median(figures)
         verdict = "reached" if short <= 0 else f"missed by {short:.3g}"
         wanted = f"{'<=' if self.is_low else '>='} {aim:<6.4g}"
-        others = f"published settings {_spread(published)}; " if published else ""
+        compared = f"{who} {_spread(others)}; " if others else ""
         found = f"{self.name:18} {_spread(figures):28} {wanted} {verdict:18}"
-        return f"{found} {budget}  {others}{self.reference}"
+        return f"{found} {budget}  {compared}{self.reference}"
 
 
 def _spread(figures: Sequence[float]) -> str:
@@ -72,6 +75,7 @@ class Task:
         needs_files: The data are files of TUNER_DATA.
         seconds: Most of one study.
         published: Axes of a trial that is not tuned, to compare with; none for no such trial.
+        without: Axes in which a further study of the same budget differs, to compare with.
     """
 
     trainer: str
@@ -84,3 +88,11 @@ class Task:
     needs_files: bool = False
     seconds: float = 300.0
     published: Mapping[str, Any] = field(default_factory=dict)
+    without: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def others(self) -> str:
+        """What the tuned trials are compared with; empty for nothing."""
+        if self.published:
+            return "published settings"
+        return "without" if self.without else ""

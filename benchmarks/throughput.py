@@ -241,6 +241,7 @@ def run_ray(task: Task, n_trials: int, seed: int, folder: Path) -> dict[str, Any
     n_epochs = task.n_epochs
     space = partial(_ask, task.module.suggest)
     here = str(HERE)
+    goal: dict[str, Any] = {"metric": "loss", "mode": "min"}
 
     def trainable(config: dict[str, Any]) -> None:
         sys.path.insert(0, here)
@@ -256,14 +257,9 @@ def run_ray(task: Task, n_trials: int, seed: int, folder: Path) -> dict[str, Any
         tune.with_resources(trainable, {"cpu": 1}),
         tune_config=tune.TuneConfig(
             num_samples=n_trials,
-            search_alg=OptunaSearch(space=space, metric="loss", mode="min", seed=seed),
+            search_alg=OptunaSearch(space=space, seed=seed, **goal),
             scheduler=ASHAScheduler(
-                time_attr="epoch",
-                metric="loss",
-                mode="min",
-                max_t=n_epochs,
-                grace_period=1,
-                reduction_factor=4,
+                time_attr="epoch", max_t=n_epochs, grace_period=1, reduction_factor=4, **goal
             ),
         ),
         run_config=tune.RunConfig(storage_path=str(folder / "ray"), verbose=0),

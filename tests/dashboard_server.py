@@ -11,7 +11,7 @@ from http.client import HTTPConnection
 from typing import Any
 
 from tuner.cli import service
-from tuner.cli.dashboard import LOOPBACK, LocalServer, QuietHandler, only_local
+from tuner.cli.dashboard import LOOPBACK, LocalServer, QuietHandler, served
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ def serving(url: str, *, writes_notes: bool = False) -> Iterator[Dashboard]:
         service.dashboard(url, None, writes_notes=writes_notes) as application,
         LocalServer((LOOPBACK, 0), QuietHandler) as server,
     ):
-        server.set_app(only_local(application))
+        server.set_app(served(application))
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         try:

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any
 
+from optuna.trial import TrialState
+
 from tuner.algorithms.axes import fixed_values
+from tuner.judge import ERROR, REASON
 
 if TYPE_CHECKING:
     import optuna
 
     from search_spaces import Space
     from tuner.storage import Storage
+
+_log = logging.getLogger(__name__)
 
 
 class Asker:
@@ -33,17 +39,39 @@ class Asker:
         self._fixed = fixed_values(space)
 
     def ask(self) -> tuple[optuna.Trial, dict[str, Any]]:
-        """A new trial, or one that waits in the study, and the value of every active axis."""
-        trial = self._study.ask()
+        """A new trial, or one that waits in the study, and the value of every active axis.
+
+        A waiting one that was given what an axis cannot hold is FAIL, and the next one is asked
+        for: whoever enqueued it made a mistake that must not end the study.
+        """
+        while True:
+            trial = self._study.ask()
+            try:
+                return trial, self._values(trial)
+            except (ValueError, TypeError) as error:
+                if not self._was_enqueued(trial):
+                    raise
+                self._refuse(trial, error)
+
+    def _values(self, trial: optuna.Trial) -> dict[str, Any]:
         proposed = {**self._fixed, **trial.relative_params}
         names = self._space.active(proposed)
-        is_enqueued = "fixed_params" in self._storage.get_trial(trial._trial_id).system_attrs
-        if is_enqueued or not proposed.keys() >= set(names):
-            return trial, self._space.suggest(trial)
+        if self._was_enqueued(trial) or not proposed.keys() >= set(names):
+            return self._space.suggest(trial)
         params = {name: proposed[name] for name in names}
         internal = {
             name: (self._distributions[name].to_internal_repr(value), self._distributions[name])
             for name, value in params.items()
         }
         self._storage.set_trial_params(trial._trial_id, internal)
-        return trial, params
+        return params
+
+    def _was_enqueued(self, trial: optuna.Trial) -> bool:
+        return "fixed_params" in self._storage.get_trial(trial._trial_id).system_attrs
+
+    def _refuse(self, trial: optuna.Trial, error: Exception) -> None:
+        text = f"enqueued with a value that its axis does not take: {error}"
+        self._storage.set_trial_user_attr(trial._trial_id, REASON, "error")
+        self._storage.set_trial_user_attr(trial._trial_id, ERROR, text)
+        self._storage.set_trial_state_values(trial._trial_id, TrialState.FAIL)
+        _log.warning("trial %d: %s; marked FAIL", trial.number, text)

@@ -44,6 +44,11 @@ class Budget:
         """Whether another trial may be created."""
         return self.n_trials < self._spec.trials
 
+    @property
+    def exhausted(self) -> str | None:
+        """Why a study for which nothing more is proposed ends before its trials are used up."""
+        return "every combination of the grid was tried" if self.has_trials_left else None
+
     def finished(self, values: Sequence[float] | None) -> None:
         """A trial ended, with `values` if it completed; in order of ending."""
         cost = None if values is None else self._sign * values[0]

@@ -16,6 +16,7 @@ from typing import Any
 from pydantic import BaseModel
 
 NAME_END = 512
+_DATABASES = ("sqlite", "postgresql", "postgres", "mysql", "mariadb")
 _SERIES = ("window", "horizon")
 _HIDDEN = frozenset({"Cc", "Cs", "Zl", "Zp"})
 
@@ -109,6 +110,22 @@ def share(value: Any) -> Any:
     return float(value)
 
 
+def database_url(value: Any) -> Any:
+    """The address of a database that studies can be in, so far as its text tells."""
+    text()(value)
+    kind, _, rest = value.partition("://")
+    if kind.partition("+")[0] not in _DATABASES:
+        raise ValueError(
+            "must be a database URL such as sqlite:///tuner.db or postgresql://user@host/database"
+        )
+    if kind.startswith("sqlite"):
+        if rest[:1] not in ("", "/"):
+            raise ValueError("must have three slashes before a file, and four before a full path")
+    elif rest.partition("?")[0].count("@") > 1:
+        raise ValueError("must have one @, before the host", "write %40 for one in a password")
+    return value
+
+
 def study_name(value: Any) -> Any:
     """Any text of 1 to 512 characters without control characters or line breaks."""
     if value is None:
@@ -139,7 +156,22 @@ def data_source(value: Any) -> Any:
         raise ValueError("must have a file, whose column time is")
     if value.get("time") is None and any(value.get(key) is not None for key in _SERIES):
         raise ValueError("must have time, the column of times, with window or horizon")
+    if value.get("drop") and value.get("file") is None:
+        raise ValueError("must have a file, whose columns drop names")
     return dict(value)
+
+
+def columns(value: Any) -> Any:
+    """A list of names of columns, none twice; null and none at all are the same."""
+    if not value:
+        return _or_null(value or None, "must be a list of columns")
+    if not isinstance(value, list | tuple):
+        raise ValueError("must be a list of columns")
+    if not all(isinstance(name, str) for name in value):
+        raise ValueError("must hold names", "put those that look like numbers in quotes")
+    if len(set(value)) < len(value):
+        raise ValueError("must not name one twice")
+    return tuple(value)
 
 
 def listed(value: Any) -> Any:

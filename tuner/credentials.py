@@ -27,3 +27,9 @@ def without_password(text: str) -> str:
 def without_user(url: str) -> str:
     """`url` without its user and password, and without options that hold a secret."""
     return _OPTION.sub(r"\1***", _USER.sub("", url))
+
+
+def behind_user(text: str) -> str:
+    """What can be shown of a text that is no address: nothing that stands before its last @."""
+    shown = _OPTION.sub(r"\1***", text)
+    return f"***@{shown.rpartition('@')[2]}" if "@" in shown else shown

@@ -37,6 +37,10 @@ class StorageError(TunerError):
     exit_code = 3
 
 
+class StorageUrlError(InputError, StorageError):
+    """The address of the study database is none, or its driver is not installed."""
+
+
 class StudyDeletedError(StorageError):
     """Somebody deleted the study while it ran."""
 

@@ -1,7 +1,8 @@
-"""Whether a file that a person named may be written: hides what else can be at a path."""
+"""Whether a file or folder that a person named may be written: hides what else can be there."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from tuner.errors import InputError
@@ -21,3 +22,20 @@ def check_ordinary(path: Path, key: str) -> None:
     if path.exists() and not path.is_file():
         text = "must be a writable file, got: no ordinary file"
         raise InputError(f"{key} {shown(str(path))}: {text}")
+
+
+def folder_problems(where: str, folder: Path) -> list[str]:
+    """Why files cannot be put in `folder`, in one line; nothing if they can.
+
+    Args:
+        where: What names the folder, for the message.
+        folder: It need not be there; the nearest folder above it that is must be writable then.
+    """
+    there = folder.absolute()
+    while not os.path.lexists(there):
+        there = there.parent
+    if not there.is_dir():
+        return [f"{where}: must be a folder, got {str(folder)!r}, and {there} is none"]
+    if not os.access(there, os.W_OK | os.X_OK):
+        return [f"{where}: must be writable, got {str(folder)!r}, and {there} is not"]
+    return []

@@ -15,17 +15,28 @@ from optuna.study import StudyDirection
 from tuner import running
 from tuner.deletion import deletion_noticed
 from tuner.environment import environment
-from tuner.errors import StudyExistsError, StudyNotFoundError, UnwritableError
+from tuner.errors import InputError, StudyExistsError, StudyNotFoundError, UnwritableError
+from tuner.files import folder_problems
+from tuner.ledger import ENDED
 from tuner.plan import check_own_folders, weights_file
 from tuner.retraining import trained_state
 from tuner.sample_taking import take_samples
+from tuner.signals import Interruptions
 from tuner.spec import difference
-from tuner.storage import open_storage, this_process
+from tuner.storage import (
+    absolute_url,
+    check_address,
+    database_file,
+    is_in_memory,
+    open_storage,
+    this_process,
+)
 from tuner.wording import unknown
 
 if TYPE_CHECKING:
     from tuner.resolve import Resolved
     from tuner.running import OnProgress
+    from tuner.spec import Spec
     from tuner.storage import Owner, Storage
     from tuner.warmup import Warmup
 
@@ -80,13 +91,15 @@ def begin(
     owner = _claim(storage, begun, spec.lease_s)
     try:
         storage.records.clear_stop(begun.study_id)
+        if storage.get_study_system_attrs(begun.study_id).get(ENDED):
+            storage.set_study_system_attr(begun.study_id, ENDED, "")
         plain = spec.to_plain() | {"study": begun.name}
         storage.records.put_spec(begun.study_id, plain, environment(resolved.fingerprint))
         folder = study_folder(spec.storage, spec.artifacts, begun.study_id)
         check_own_folders(folder)
         work = running.Work(
             storage=storage,
-            url=_absolute(spec.storage),
+            url=absolute_url(spec.storage),
             study=begun.name,
             study_id=begun.study_id,
             resolved=resolved,
@@ -108,7 +121,10 @@ def begin(
 
 def _run(work: running.Work, warmup: Warmup | None) -> str | None:
     """The name of the signal that interrupted the study, or None: test figures are there then."""
-    interrupted = running.run_inline(work) if warmup is None else running.run_on_ray(work, warmup)
+    with Interruptions():  # until there is a ledger that can be stopped
+        interrupted = (
+            running.run_inline(work) if warmup is None else running.run_on_ray(work, warmup)
+        )
     if interrupted is None:
         _test_best(work)
         store = artifacts_folder(work.url, work.resolved.spec.artifacts)
@@ -184,12 +200,31 @@ def open_existing(url: str) -> Storage:
         StudyNotFoundError: There is no such file.
         StorageError: The database cannot be used.
     """
-    file = _database_file(url)
+    file = database_file(url)
     if file is not None and not file.exists():
         text = f"storage: no database at {str(file)!r}; launch a study first, or name another one"
         raise StudyNotFoundError(text)
     is_readable_only = file is not None and not os.access(file, os.W_OK)
     return open_storage(url, read_only=is_readable_only)
+
+
+def check_place(spec: Spec, *, inline: bool) -> None:
+    """Makes sure that the database and the files of a study can be where `spec` says.
+
+    Args:
+        spec: Of the study.
+        inline: Whether it runs in this process alone.
+
+    Raises:
+        InputError: They cannot; nothing is written.
+    """
+    check_address(spec.storage)
+    if not inline and is_in_memory(spec.storage):
+        text = "must be a file or a server, which the processes of lanes can reach"
+        raise InputError(f"storage: {text}, got {spec.storage!r}; or use --inline")
+    problems = folder_problems("artifacts", artifacts_folder(spec.storage, spec.artifacts))
+    if problems:
+        raise InputError(problems)
 
 
 def study_folder(url: str, artifacts: str | None, study_id: int) -> Path:
@@ -201,28 +236,10 @@ def artifacts_folder(url: str, artifacts: str | None) -> Path:
     """Folder of all studies of a database: as asked for, or beside a database file."""
     if artifacts is not None:
         return Path(artifacts).absolute()
-    database = _database_file(url)
+    database = database_file(url)
     if database is not None:
         return database.with_name(f"{database.stem}-artifacts")
     return Path("tuner-artifacts").absolute()
-
-
-def _absolute(url: str) -> str:
-    """The URL for a process with another working folder, as the ledger's is on a cluster."""
-    file = _database_file(url)
-    if file is None:
-        return url
-    head, _, rest = url.partition("///")
-    query = rest.partition("?")[2]
-    return f"{head}///{file}" + (f"?{query}" if query else "")
-
-
-def _database_file(url: str) -> Path | None:
-    """File of an SQLite database; None for a server or a database in memory."""
-    path = url.split("///", 1)[-1].split("?", maxsplit=1)[0]
-    if not url.startswith("sqlite") or "///" not in url or path in {"", ":memory:"}:
-        return None
-    return Path(path).absolute()
 
 
 def _create_or_find(storage: Storage, resolved: Resolved, *, force: bool) -> Begun:

@@ -24,7 +24,6 @@ from tuner.algorithms import (
 from tuner.asking import Asker
 from tuner.book import Book, LaneEntry, Ticket
 from tuner.budget import Budget
-from tuner.errors import TunerError
 from tuner.function_desk import FunctionDesk
 from tuner.judge import Judge
 from tuner.messages import (
@@ -83,19 +82,7 @@ class Ledger:
         self._owner = owner
         self._clock = clock
         self._seed = plan.spec.sampler_seed
-        self._sampler = make_sampler(
-            plan.spec.sampler,
-            plan.space,
-            plan.objectives,
-            self._seed,
-            in_flight=plan.n_lanes * plan.n_slots,
-        )
-        self._study = optuna.load_study(
-            study_name=plan.study,
-            storage=storage,
-            sampler=self._sampler,
-            pruner=optuna.pruners.NopPruner(),
-        )
+        self._study = _study_of(plan, storage)
         self._asker = None if plan.space is None else Asker(self._study, storage, plan.space)
         attributes = storage.get_study_system_attrs(plan.study_id)
         self._began = self._beaten = self._polled = clock()
@@ -126,6 +113,7 @@ class Ledger:
         """
         now = self._clock()
         with self._storage.unit():
+            self._records.keep(self._plan.study_id, self._owner)
             if info.lane in self._lanes:
                 self._lose(info.lane, "lane lost")
             self._lanes[info.lane] = LaneEntry(info, seen=now, exchanged=now)
@@ -168,6 +156,7 @@ class Ledger:
             trials = self._start(lane.info, self._more(turn.n_free + n_freed), turn.index)
             if turn.leaving:
                 self._hand_back(turn.lane)
+            self._records.keep(self._plan.study_id, self._owner)
             sampled = self._clock()
         self._judge.remove_obsolete_files()
         now = self._clock()
@@ -196,8 +185,7 @@ class Ledger:
                 self.stop("stopped on request")
         if now - self._beaten >= self._plan.spec.lease_s / 4:
             self._beaten = now
-            if not self._records.beat(self._plan.study_id, self._owner):
-                raise TunerError(f"study {self._plan.study!r}: another process has taken it over")
+            self._records.keep(self._plan.study_id, self._owner)
         self._end_overdue(now)
         self._end_unheeding(now)
         for number, entry in self._lanes.items():
@@ -226,12 +214,15 @@ class Ledger:
         """Everything is in the database, and the study is free for the next owner."""
         now = self._clock()
         with self._storage.unit():
+            self._records.keep(self._plan.study_id, self._owner)
             for number in self._lanes:
                 self._hand_back(number)
             self._records.add_activity(self._activity.take(everything=True, now=now))
             study_id = self._plan.study_id
             self._storage.set_study_system_attr(study_id, ELAPSED, self._budget.elapsed_s(now))
-            self._storage.set_study_system_attr(study_id, ENDED, self._ending or "")
+            is_over = not len(self._book) and not self._may_ask()
+            ended = self._ending or (self._budget.exhausted if is_over else None)
+            self._storage.set_study_system_attr(study_id, ENDED, ended or "")
         self._records.clear_stop(self._plan.study_id)
         self._records.release(self._plan.study_id, self._owner)
         self._storage.flush()
@@ -272,11 +263,11 @@ class Ledger:
         return tickets
 
     def _may_ask(self) -> bool:
-        return self._budget.has_trials_left and not is_exhausted(self._sampler, self._study)
+        return self._budget.has_trials_left and not is_exhausted(self._study.sampler, self._study)
 
     def _ask(self) -> Ticket:
         """A new trial; the sampler's random state follows from the study's seed and its count."""
-        reseed(self._sampler, derive(self._seed, "ask", self._budget.n_trials))
+        reseed(self._study.sampler, derive(self._seed, "ask", self._budget.n_trials))
         trial, params = (self._study.ask(), {}) if self._asker is None else self._asker.ask()
         self._budget.n_trials += 1
         ticket = Ticket(trial._trial_id, trial.number, params, trial)
@@ -390,3 +381,20 @@ class Ledger:
                 entry.condemned = True
                 with self._storage.unit():
                     self._hand_back(number)
+
+
+def _study_of(plan: Plan, storage: Storage) -> optuna.Study:
+    """The study with its sampler; what is pruned is the judge's to say."""
+    sampler = make_sampler(
+        plan.spec.sampler,
+        plan.space,
+        plan.objectives,
+        plan.spec.sampler_seed,
+        in_flight=plan.n_lanes * plan.n_slots,
+    )
+    return optuna.load_study(
+        study_name=plan.study,
+        storage=storage,
+        sampler=sampler,
+        pruner=optuna.pruners.NopPruner(),
+    )

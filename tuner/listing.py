@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class StudySummary:
-    """A line of `tuner studies`."""
+    """A line of `tuner studies`; trials that other processes added are foreign and no others."""
 
     name: str
     state: str
@@ -25,6 +25,8 @@ class StudySummary:
     n_pruned: int
     n_failed: int
     n_running: int
+    n_interrupted: int
+    n_foreign: int
     budget: int | None
     best_value: float | None
     created: datetime | None
@@ -45,19 +47,22 @@ def list_studies(storage: str) -> list[StudySummary]:
 
 
 def _summary(study: Study, frozen: FrozenStudy) -> StudySummary:
-    counts, spec = study.counts, study.spec
+    standing, spec = study.standing, study.spec
     trials = study.trials
+    is_running = standing.word == "running"
     best = study.best_trials if len(frozen.directions) == 1 else []
     return StudySummary(
         name=study.name,
-        state=study.state,
+        state=standing.word,
         objectives=tuple(objective.name for objective in spec.objectives),
-        n_trials=len(trials),
-        n_complete=counts["COMPLETE"],
-        n_pruned=counts["PRUNED"],
-        n_failed=counts["FAIL"],
-        n_running=counts["RUNNING"],
-        budget=spec.trials if study.is_ours else None,
+        n_trials=standing.n_own,
+        n_complete=standing.own["COMPLETE"],
+        n_pruned=standing.own["PRUNED"],
+        n_failed=standing.own["FAIL"],
+        n_running=standing.own["RUNNING"] if is_running else 0,
+        n_interrupted=0 if is_running else standing.own["RUNNING"],
+        n_foreign=sum(standing.foreign.values()),
+        budget=standing.budget,
         best_value=best[0].value if best else None,
         created=min((t.datetime_start for t in trials if t.datetime_start), default=None),
         owner=study.owner,

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -66,9 +67,27 @@ def recover(storage: Storage, plan: Plan, book: Book, judge: Judge) -> Recovered
                 judge.forget_values(ticket)
             book.add(ticket)
         live = [a for rows in attempts.values() for a in rows if a.outcome is None]
-        storage.records.end_attempts([(a.token, "interrupted", GONE, None) for a in live])
+        gone = [(attempt.token, "interrupted", GONE, None) for attempt in live]
+        storage.records.end_attempts(gone, _last_sign(storage, plan, attempts))
     _remove_needless_files(plan, book)
     return Recovered(len(own), n_finished, _pending(storage, plan, book))
+
+
+def _last_sign(
+    storage: Storage, plan: Plan, attempts: Mapping[int, Sequence[Attempt]]
+) -> datetime | None:
+    """When an earlier owner is last known to have lived, so that nothing after it is work.
+
+    That is when an attempt began or ended, or a lane's last stored stretch of work ended.
+    """
+    rows = [attempt for own in attempts.values() for attempt in own]
+    known = [attempt.started_at for attempt in rows]
+    known += [attempt.ended_at for attempt in rows if attempt.ended_at is not None]
+    known += [
+        stretch.began_at + timedelta(seconds=stretch.seconds)
+        for stretch in storage.records.activity(plan.study_id)
+    ]
+    return max(known, default=None)
 
 
 def _remove_needless_files(plan: Plan, book: Book) -> None:

@@ -88,11 +88,18 @@ def resolve(
         found = _with_trainer(spec, objective, space, problems)
     else:
         found = _with_function(spec, objective, space, problems)
-    _check_sampler(spec, found, problems)
-    _check_pruner(spec, found, problems)
+    problems += algorithm_problems(spec, found)
     if problems or found is None:
         raise InputError(problems)
     return found
+
+
+def algorithm_problems(spec: Spec, found: Resolved | None) -> list[str]:
+    """What is wrong with sampler and pruner; without `found`, so far as they tell by themselves."""
+    problems: list[str] = []
+    _check_sampler(spec, found, problems)
+    _check_pruner(spec, found, problems)
+    return problems
 
 
 def load_trainer(name: str) -> type[Trainer]:

@@ -43,14 +43,7 @@ def snapshot(
     entries = list(lanes)
     for lane in entries:
         lane.speed.note(lane.epochs, elapsed_s)
-    ages = [max(ticket.values, default=0) for ticket in (*book.live, *book.queued())]
-    n_left = plan.spec.trials - n_done
-    trained_s = seconds_left(
-        epochs_left=judge.lengths.expected(ages, max(0, n_left - len(book))),
-        epochs_per_s=sum(lane.speed.per_s for lane in entries),
-        n_left=n_left,
-        trials_per_s=rate,
-    )
+    trained_s = _training_left_s(judge, book, entries, plan.spec.trials - n_done, rate)
     events, judge.events[:] = tuple(judge.events), []
     return Snapshot(
         study=plan.study,
@@ -68,6 +61,19 @@ def snapshot(
         eta_s=min((s for s in (trained_s, left_s) if s is not None), default=None),
         lanes=tuple(_status(lane, book) for lane in entries),
         events=events,
+    )
+
+
+def _training_left_s(
+    judge: Judge, book: Book, lanes: Iterable[LaneEntry], n_left: int, trials_per_s: float
+) -> float | None:
+    """Until `n_left` trials have ended, from how far those that train are and those before got."""
+    ages = [max(ticket.values, default=0) for ticket in (*book.live, *book.queued())]
+    return seconds_left(
+        epochs_left=judge.lengths.expected(ages, max(0, n_left - len(book))),
+        epochs_per_s=sum(lane.speed.per_s for lane in lanes),
+        n_left=n_left,
+        trials_per_s=trials_per_s,
     )
 
 

@@ -16,7 +16,9 @@ from search_spaces.plain_yaml import YamlError, load_yaml
 from tuner.checks import (
     axes,
     choice,
+    columns,
     data_source,
+    database_url,
     flag,
     listed,
     named,
@@ -26,10 +28,11 @@ from tuner.checks import (
     text,
     whole,
 )
-from tuner.credentials import without_user
+from tuner.credentials import behind_user, without_user
 from tuner.errors import InputError
 from tuner.import_strings import import_objective, signature_problem
 from tuner.seeds import derive
+from tuner.spec_changes import CHANGEABLE, difference
 from tuner.wording import shown, unknown
 from tuner.yaml_lines import with_lines
 
@@ -41,6 +44,7 @@ __all__ = [
     "PrunerSpec",
     "SamplerSpec",
     "Spec",
+    "SpecError",
     "difference",
     "import_objective",
     "read_spec",
@@ -51,16 +55,6 @@ __all__ = [
 
 DEFAULT_STORAGE = "sqlite:///tuner.db"
 SEED_END = 2**63
-
-CHANGEABLE = frozenset(
-    {
-        *("study", "storage", "artifacts", "trials", "time_limit_s", "target_value"),
-        *("patience_trials", "lanes", "slots", "gpus_per_lane", "cpus_per_lane", "ray_address"),
-        *("max_retries", "trial_timeout_s", "checkpoint_every_s", "lease_s", "stop_hopeless"),
-        *("samples", "tensorboard", "mlflow"),
-    }
-)
-"""Keys that two launches of one study may give differently."""
 
 _TEXT_KEYS = frozenset(
     {
@@ -94,6 +88,7 @@ class DataSpec(_Part):
         time: The column of times that makes the rows of a file a series.
         window: Rows of a series that are to be seen.
         horizon: Rows of a series to look ahead.
+        drop: Columns of a file that are left out.
         seed: Of the split; None derives it from the study's seed.
     """
 
@@ -103,10 +98,11 @@ class DataSpec(_Part):
     time: OptionalText = None
     window: OptionalCount = None
     horizon: OptionalCount = None
+    drop: Annotated[tuple[str, ...] | None, BeforeValidator(columns)] = None
     seed: OptionalSeed = None
 
     @property
-    def source(self) -> dict[str, str | int]:
+    def source(self) -> dict[str, Any]:
         """The keys that say what the data is, with their values; the seed is left out."""
         return {key: value for key, value in self if value is not None and key != "seed"}
 
@@ -116,7 +112,7 @@ class DataSpec(_Part):
         return self.name or Path(self.file or self.idx or "data").stem
 
     @model_serializer
-    def _plain(self) -> dict[str, str | int]:
+    def _plain(self) -> dict[str, Any]:
         return {key: value for key, value in self if value is not None}
 
 
@@ -193,7 +189,7 @@ class Spec(_Part):
     artifacts: OptionalText = None
     tensorboard: OptionalText = None
     mlflow: OptionalText = None
-    storage: Annotated[str, BeforeValidator(text())] = DEFAULT_STORAGE
+    storage: Annotated[str, BeforeValidator(database_url)] = DEFAULT_STORAGE
 
     @property
     def sampler_seed(self) -> int:
@@ -217,20 +213,44 @@ class Spec(_Part):
         return plain
 
 
+class SpecError(InputError):
+    """Mistakes in keys of a spec.
+
+    Attributes:
+        wrong: Top keys whose values cannot be used.
+        rest: The spec without them.
+    """
+
+    def __init__(
+        self, problems: Iterable[str], plain: Mapping[str, Any], wrong: Iterable[str]
+    ) -> None:
+        super().__init__(problems)
+        self.wrong = frozenset(wrong)
+        self._usable = {key: value for key, value in plain.items() if key not in self.wrong}
+
+    @property
+    def rest(self) -> Spec:
+        """Valid, since keys are checked one by one."""
+        return spec_from_mapping(self._usable)
+
+
 def spec_from_mapping(mapping: Mapping[str, Any]) -> Spec:
     """The spec that a plain mapping describes, keys as in a spec file.
 
     Raises:
-        InputError: Names every mistake by its path.
+        SpecError: Names every mistake by its path.
     """
     plain = dict(mapping)
     problems = _pull_target(plain)
+    wrong = {"target"} if problems else set()
     try:
         spec = Spec.model_validate(plain)
     except ValidationError as error:
-        problems += [_sentence(details) for details in error.errors(include_url=False)]
+        found = error.errors(include_url=False)
+        problems += [_sentence(details) for details in found]
+        wrong |= {str(details["loc"][0]) for details in found}
     if problems:
-        raise InputError(problems)
+        raise SpecError(problems, plain, wrong)
     return spec
 
 
@@ -250,10 +270,12 @@ def read_spec(
         environment: Where `TUNER_STORAGE` is looked up; it overrides only the default.
 
     Raises:
-        InputError: Names every mistake, those of the file with its line.
+        InputError: The file cannot be read.
+        SpecError: Names every mistake, those of the file with its line.
     """
     plain = _read_file(path) if path else {}
-    problems = [*_imports_in_file(plain)]
+    refused = set(_imports_in_file(plain))
+    problems = [f"{key}: {_IMPORT_REFUSED}" for key in sorted(refused)]
     plain.setdefault("storage", environment.get("TUNER_STORAGE") or DEFAULT_STORAGE)
     given = {key: value for key, value in (options or {}).items() if value is not None}
     overridden = set(given)
@@ -266,22 +288,12 @@ def read_spec(
         overridden.add(_apply_set(plain, entry, problems))
     try:
         spec = spec_from_mapping(plain)
-    except InputError as error:
+    except SpecError as error:
         problems += error.problems
+        refused |= error.wrong
     if problems:
-        raise InputError(with_lines(problems, path, overridden))
+        raise SpecError(with_lines(problems, path, overridden), plain, refused)
     return spec
-
-
-def difference(stored: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
-    """One line per value that differs, such as `space.units.high 128, now 256`.
-
-    Args:
-        stored: The plain form of a stored spec.
-        new: The plain form of the one that is to go on with it. Keys in `CHANGEABLE` are free.
-    """
-    fixed = [{k: v for k, v in spec.items() if k not in CHANGEABLE} for spec in (stored, new)]
-    return _differences(fixed[0], fixed[1], "")
 
 
 def _read_file(path: Path) -> dict[str, Any]:
@@ -304,9 +316,9 @@ def _read_file(path: Path) -> dict[str, Any]:
 
 def _imports_in_file(plain: Mapping[str, Any]) -> Iterable[str]:
     if plain.get("objective") is not None:
-        yield f"objective: {_IMPORT_REFUSED}"
+        yield "objective"
     if ":" in str(plain.get("trainer", "")):
-        yield f"trainer: {_IMPORT_REFUSED}"
+        yield "trainer"
 
 
 def _yaml(value: str, name: str, problems: list[str]) -> Any:
@@ -329,7 +341,7 @@ def _apply_set(plain: dict[str, Any], entry: str, problems: list[str]) -> str:
     for step in parents:
         below = inner.get(step)
         if isinstance(below, str):
-            below = {"name": below}
+            below = data_source(below) if step == "data" else {"name": below}
         elif below is not None and not isinstance(below, dict):
             problems.append(f"--set {path}: {step} must hold keys, got {shown(below)}")
             return top
@@ -363,30 +375,16 @@ def _sentence(error: Mapping[str, Any]) -> str:
         return unknown(where, "key", key, tuple(known))
     if error["type"] == "missing":
         return f"{where}: must be given"
-    cause = error.get("ctx", {}).get("error")
+    cause, given = error.get("ctx", {}).get("error"), error["input"]
+    got = shown(behind_user(given) if where == "storage" and isinstance(given, str) else given)
     if isinstance(cause, ValueError):
         holds, *hint = cause.args
         end = f"; {hint[0]}" if hint else ""
-        return f"{where}: {holds}, got {shown(error['input'])}{end}"
-    return f"{where}: {error['msg'][0].lower()}{error['msg'][1:]}, got {shown(error['input'])}"
+        return f"{where}: {holds}, got {got}{end}"
+    return f"{where}: {error['msg'][0].lower()}{error['msg'][1:]}, got {got}"
 
 
 _KEYS: dict[int | str, tuple[str, ...]] = {
     "data": (*DataSpec.model_fields, "target"),
     "objectives": tuple(ObjectiveSpec.model_fields),
 }
-
-
-def _differences(stored: Mapping[str, Any], new: Mapping[str, Any], prefix: str) -> list[str]:
-    found: list[str] = []
-    for key in [*stored, *(key for key in new if key not in stored)]:
-        before, now = stored.get(key), new.get(key)
-        if isinstance(before, Mapping) and isinstance(now, Mapping):
-            found += _differences(before, now, f"{prefix}{key}.")
-        elif before != now or isinstance(before, bool) != isinstance(now, bool):
-            found.append(f"{prefix}{key} {_short(before)}, now {_short(now)}")
-    return found
-
-
-def _short(value: object) -> str:
-    return "not set" if value is None else value if isinstance(value, str) else shown(value)

@@ -15,7 +15,6 @@ from optuna.trial import FrozenTrial, TrialState
 from tuner import launching, model_folder, replaying
 from tuner.commands import Commands
 from tuner.errors import InputError
-from tuner.ledger import ENDED
 from tuner.occupancy import stack_facts
 from tuner.own_code import code_of, given_again
 from tuner.report import Plots, summary, write_report
@@ -23,6 +22,7 @@ from tuner.resolve import resolve
 from tuner.running import OnProgress
 from tuner.spec import DEFAULT_STORAGE, Spec, spec_from_mapping
 from tuner.study_record import failure_lines, lane_table, study_record
+from tuner.study_state import StudyState, study_state
 from tuner.trackers import tracked
 from tuner.warmup import Warmup, warm_up
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from search_spaces import Space
     from tuner.report.data import StudyRecord
     from tuner.resolve import Resolved
-    from tuner.storage import Owner, Storage
+    from tuner.storage import Storage
 
 
 class Study:
@@ -76,35 +76,29 @@ class Study:
 
     @property
     def state(self) -> str:
-        """`running`, `interrupted`, `stopped`, `finished` or `empty`.
+        """`running`, `interrupted`, `stopped`, `finished` or `empty`; see `standing`."""
+        return self.standing.word
 
-        Interrupted: trials wait for the study to go on. Stopped: it ended before its trials were
-        used up, for a reason of its budget.
-        """
-        if self._owner() is not None:
-            return "running"
-        counts = self.counts
-        if not sum(counts.values()):
-            return "empty"
-        if self.ended:
-            return "stopped"
-        return "interrupted" if counts["RUNNING"] else "finished"
+    @property
+    def standing(self) -> StudyState:
+        """Whether it runs, how much of its budget is used, and what other processes added."""
+        return study_state(self._storage, self._study_id)
 
     @property
     def ended(self) -> str | None:
         """Why it ended before its trials were used up, or None."""
-        return self._attributes().get(ENDED) or None
+        return self.standing.ended
 
     @property
     def owner(self) -> str | None:
         """Who runs it now, for people."""
-        owner = self._owner()
+        owner = self.standing.owner
         return None if owner is None else launching.describe_owner(owner)
 
     @property
     def code(self) -> str | None:
-        """Import string of its function or trainer, if it was launched with one."""
-        return code_of(self.spec)
+        """What must be given again to go on with it: an import string, or words for one."""
+        return code_of(self.spec) if self.is_ours else None
 
     @property
     def trials(self) -> list[FrozenTrial]:
@@ -144,8 +138,9 @@ class Study:
     @property
     def notes(self) -> tuple[str, ...]:
         """Lines for people: why it ended early, what its data were taken for."""
-        ended = (f"ended early: {self.ended}",) if self.ended else ()
-        return (*ended, *self._attributes().get(launching.NOTES, ()))
+        ended = self.ended
+        early = (f"ended early: {ended}",) if ended else ()
+        return (*early, *self._attributes().get(launching.NOTES, ()))
 
     @property
     def artifacts(self) -> Path:
@@ -210,7 +205,7 @@ class Study:
 
     def request_stop(self) -> bool:
         """Asks whoever runs the study to stop; False if nobody does."""
-        if self._owner() is None:
+        if self.standing.owner is None:
             return False
         self._storage.records.request_stop(self._study_id)
         return True
@@ -227,7 +222,7 @@ class Study:
         """Goes on with the study as it is stored, after an interruption or with a larger budget.
 
         Args:
-            trials: Trials in all; by default those of its spec.
+            trials: Own trials in all; by default those of its spec, and never fewer than it has.
             objective: The function of a study that was launched with one, or the import string
                 of its function or trainer. It is not taken from the database, which others may
                 write: importing is executing.
@@ -239,14 +234,16 @@ class Study:
             The study; a finished one at once, unless it gets more trials.
 
         Raises:
-            InputError: The study has a function that must be given again.
+            InputError: Plain Optuna made the study, or its code must be given again.
         """
-        spec = self.spec
+        spec, standing = self.spec, self.standing
+        n = max(standing.n_own, spec.trials if trials is None else trials)
         is_closed = self._storage.records.owner(self._study_id) is None
-        if self.state == "finished" and is_closed and (trials is None or trials <= spec.trials):
+        if not self.is_ours:
+            raise InputError(f"study {self.name!r}: was not made by tuner")
+        if standing.word == "finished" and is_closed and n == standing.n_own:
             return self
-        if trials is not None:
-            spec = spec.model_copy(update={"trials": trials})
+        spec = spec.model_copy(update={"trials": n})
         return launch_spec(
             spec,
             objective=given_again(self.name, spec, objective or self._objective),
@@ -303,9 +300,6 @@ class Study:
             raise InputError(f"study {self.name!r}: was not made by tuner")
         return resolve(self.spec, given_again(self.name, self.spec, objective or self._objective))
 
-    def _owner(self) -> Owner | None:
-        return launching.living_owner(self._storage, self._study_id)
-
     def _attributes(self) -> dict[str, Any]:
         return self._storage.get_study_system_attrs(self._study_id)
 
@@ -329,6 +323,7 @@ def launch_spec(
         StudyExistsError: The name is taken by another study, or somebody runs it now.
         StorageError: The database cannot be used.
     """
+    launching.check_place(spec, inline=inline)
     with ExitStack() as stack:
         watch = stack.enter_context(tracked(spec, on_progress))
         if warmup is None and not inline:

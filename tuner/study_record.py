@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from optuna.distributions import BaseDistribution
@@ -17,6 +18,7 @@ from tuner.report.data import Finding, SampleSeries, State, StudyRecord, TrialRe
 from tuner.samples import stored_samples
 
 if TYPE_CHECKING:
+    from datetime import datetime
     from pathlib import Path
 
     from tuner.commands import Commands
@@ -132,7 +134,7 @@ def trial_record(
     """
     last = attempts[-1] if attempts else None
     reason = trial.user_attrs.get(REASON)
-    if reason is None and last is not None and trial.state.name == "PRUNED":
+    if reason is None and last is not None and trial.state.name in ("PRUNED", "FAIL"):
         reason = last.reason
     return TrialRecord(
         number=trial.number,
@@ -150,7 +152,22 @@ def trial_record(
         findings=tuple(
             Finding(entry["kind"], entry["text"], entry["epoch"]) for entry in found_in(trial)
         ),
+        breaks=_breaks(attempts, is_over=trial.state.is_finished()),
     )
+
+
+def _breaks(
+    attempts: Sequence[Attempt], *, is_over: bool
+) -> tuple[tuple[datetime, datetime | None], ...]:
+    """The times between attempts, and that since the last one of a trial that is not over."""
+    found: list[tuple[datetime, datetime | None]] = [
+        (attempt.ended_at, following.started_at)
+        for attempt, following in pairwise(attempts)
+        if attempt.ended_at is not None
+    ]
+    if attempts and not is_over and attempts[-1].ended_at is not None:
+        found.append((attempts[-1].ended_at, None))
+    return tuple(found)
 
 
 def by_step(metrics: Iterable[Metric]) -> dict[int, dict[str, dict[int, float]]]:

@@ -12,11 +12,11 @@ import pandas as pd
 
 from tuner.errors import InputError
 from tuner.files import check_ordinary
+from tuner.report.text import encodable, inert_cell
 
 if TYPE_CHECKING:
     from tuner.report.data import StudyRecord
 
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", *"\uff1d\uff0b\uff0d\uff20")
 _FIRST = ("number", "state")
 _LAST = ("started", "ended", "attempts", "lane", "reason")
 
@@ -40,8 +40,8 @@ def frame(study: StudyRecord) -> pd.DataFrame:
         )
     columns = [*_FIRST, *names, *(f"params_{name}" for name in parameters), *_LAST]
     # pandas keeps text as UTF-8, so it refuses what that lacks.
-    cells = [[_encodable(cell) for cell in row] for row in rows]
-    return pd.DataFrame(cells, columns=[_encodable(name) for name in columns])
+    cells = [[encodable(cell) if isinstance(cell, str) else cell for cell in row] for row in rows]
+    return pd.DataFrame(cells, columns=[encodable(name) for name in columns])
 
 
 def write_frame(table: pd.DataFrame, path: Path) -> None:
@@ -85,13 +85,8 @@ def _apart(names: Sequence[str], others: Set[str]) -> list[str]:
     return apart
 
 
-def _encodable(cell: object) -> object:
-    """Text without what UTF-8 lacks, half a surrogate pair; anything else as it is."""
-    return cell.encode("utf-8", "replace").decode("utf-8") if isinstance(cell, str) else cell
-
-
 def _inert(cell: object) -> object:
-    return f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA_STARTS) else cell
+    return inert_cell(cell) if isinstance(cell, str) else cell
 
 
 def _typed(table: pd.DataFrame) -> pd.DataFrame:

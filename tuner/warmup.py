@@ -114,6 +114,8 @@ class Warmup:
         surroundings = preload.surroundings(self._modules, mark)
         is_ours = service.start(self._address, self._n_cpus, surroundings)
         try:
+            if self._is_over.is_set():
+                return  # interrupted meanwhile
             self._host = service.ledger_process()
             self._is_up.set()
             import_module("tuner.cluster.run")

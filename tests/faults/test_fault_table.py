@@ -40,7 +40,7 @@ COVERED = {
     "a_trial_without_room_is_tried_again_alone_and_then_fails "
     "a_function_without_room_is_called_again_and_then_fails",
     10: "faults/test_odd_values: samplers_pruners_and_plots_survive_what_is_not_finite "
-    "rows_that_diverge_end_at_once",
+    "rows_that_diverge_end_at_once a_value_enqueued_that_no_axis_takes_ends_its_trial_alone",
     11: "tuner/test_function_study: a_poor_result_fails_the_trial_and_the_study_goes_on "
     "an_objective_that_exits_fails_its_trial; "
     "faults/test_hostile_text: an_error_of_any_text_is_stored",
@@ -60,7 +60,8 @@ COVERED = {
     "faults/test_file_faults: launches_at_one_moment_share_one_study; "
     "faults/test_server_faults: launches_at_one_moment_share_one_study_on_a_server; "
     "tuner/storage/test_storage_records: dead_owner_frees_the_study_at_once "
-    "owner_elsewhere_is_waited_for",
+    "owner_elsewhere_is_waited_for; "
+    "tuner/test_replaced_owners: an_owner_that_was_replaced_writes_nothing",
     18: "faults/test_refusals: a_name_belongs_to_one_study",
     19: "faults/test_refusals: bad_yaml_is_refused_and_runs_nothing",
     20: "faults/test_refusals: bad_data_are_refused_by_column_and_row; "

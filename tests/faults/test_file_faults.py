@@ -51,6 +51,9 @@ def test_a_short_lock_is_waited_for(url: str, undisturbed: list[Any]) -> None:
         writer.execute("BEGIN IMMEDIATE")
         is_locked.set()
         is_waiting.wait()
+        # Between these the interpreter turns to the study, which then tries for the lock.
+        for _ in range(1000):
+            writer.execute("SELECT count(*) FROM sqlite_master").fetchone()
         writer.execute("ROLLBACK")
         writer.close()
 
@@ -69,6 +72,7 @@ def test_a_short_lock_is_waited_for(url: str, undisturbed: list[Any]) -> None:
     finally:
         event.remove(sqlalchemy.Engine, "begin", wait)
     thread.join()
+    check_history(url, "s", n_trials=N_TRIALS)
     assert trials_of(url) == undisturbed
 
 
@@ -158,6 +162,7 @@ def test_a_full_disk_under_a_checkpoint_names_the_file(
         with pytest.raises(TunerError, match="No space left on device") as caught:
             launch(url)
     assert "safetensors" in str(caught.value)
+    checked_files(path_of(url).parent)
     check_resumed(url, undisturbed)
 
 

@@ -22,12 +22,12 @@ from tuner.errors import TunerError, UnwritableError
 @contextmanager
 def largest_file(n_bytes: int) -> Iterator[None]:
     """This process cannot make any file larger than that."""
-    _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (n_bytes, hard))
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (n_bytes, before[1]))
     try:
         yield
     finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 class HeavyCohort(StubCohort):

@@ -182,7 +182,7 @@ def test_the_store_of_the_dashboard_refuses_paths_and_links(
 @pytest.fixture
 def ask(url: str) -> Iterator[Callable[..., tuple[str, dict[str, str], bytes]]]:
     """Asks the dashboard of a study with an uploaded page for a path, as a browser does."""
-    from tuner.cli.dashboard import as_attachments, only_local
+    from tuner.cli.dashboard import served
 
     launch(url)
     folder = Path(url.removeprefix("sqlite:///")).with_name("studies-artifacts")
@@ -192,7 +192,7 @@ def ask(url: str) -> Iterator[Callable[..., tuple[str, dict[str, str], bytes]]]:
         meta = {"artifact_id": name, "filename": "x.html", "mimetype": "text/html"}
         register(url, **{name: json.dumps(meta)})
     with service.dashboard(url, None, writes_notes=False) as application:
-        guarded = only_local(as_attachments(application))
+        guarded = served(application)
 
         def get(path: str, **environ: str) -> tuple[str, dict[str, str], bytes]:
             told: list[Any] = []

@@ -67,6 +67,24 @@ def test_rows_that_diverge_end_at_once(url: str, tmp_path: Path, pruner: str) ->
     assert study.report(tmp_path / "r.html").is_file()
 
 
+@pytest.mark.parametrize("odd", [{"x": "high"}, {"x": None}, {"kind": "c"}, {"kind": ["a"]}])
+def test_a_value_enqueued_that_no_axis_takes_ends_its_trial_alone(
+    url: str, odd: dict[str, Any]
+) -> None:
+    """Another process's mistake is FAIL with the value; the trial behind it runs, and the rest."""
+    launch(url, trials=2)
+    plain = optuna.load_study(study_name="s", storage=url)
+    plain.enqueue_trial(odd)
+    plain.enqueue_trial({"x": 0.5, "kind": "b"})
+    study = launch(url, trials=6)
+    check_history(url, "s", n_trials=6)
+    ((number, reason, text),) = study.failures()
+    assert (number, reason) == (2, "error")
+    assert str(next(iter(odd.values()))) in text
+    assert study.trials[3].params == {"x": 0.5, "kind": "b"}
+    assert len(study.trials) == 7
+
+
 class Trap:
     """Makes a file when it is unpickled."""
 

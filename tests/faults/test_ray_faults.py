@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import optuna
+import outsider
 import psutil
 import pytest
 import safetensors.torch
@@ -21,40 +22,16 @@ from commit_crashes import Crash, crashing_plans
 from crashes import N_TRIALS, trials_of
 from history import check_history, checked_files
 from servers import Server
-from stubs import StubTrainer
+from stubs import StubTrainer, curve
 
 import tuner
 from tuner import running
 from tuner.errors import StudyNotFoundError, TunerError, UnwritableError
+from tuner.seeds import trial_seed
 from tuner.storage import open_storage
 from tuner.warmup import Warmup
 
 PATIENCE_S = 120.0
-
-OUTSIDER = """
-import json, sys
-import optuna
-
-url, folder, name = sys.argv[1:]
-optuna.logging.set_verbosity(optuna.logging.ERROR)
-study = optuna.load_study(study_name="s", storage=url)
-open(f"{folder}/{name}.ready", "w").close()
-told = {}
-for n in range(6):
-    study.enqueue_trial({"x": 0.5, "kind": "a"}, user_attrs={"from": name})
-    trial = study.ask()
-    try:
-        value = trial.suggest_float("x", -1.0, 1.0) ** 2 + n
-        trial.suggest_categorical("kind", ["a", "b"])
-        trial.set_user_attr("told by", name)
-        study.tell(trial, value)
-        told[trial.number] = value
-    except (ValueError, optuna.exceptions.UpdateFinishedTrialError):
-        # On SQLite Optuna takes a waiting trial that another process took a moment before.
-        assert "sqlite" in url
-    study.set_user_attr(f"{name} {n}", n)
-print(json.dumps(told))
-"""
 
 
 @pytest.fixture(scope="module")
@@ -228,7 +205,7 @@ def test_eight_lanes_and_two_strangers_share_a_study(shared_url: str, tmp_path: 
         if not strangers:
             strangers.extend(
                 subprocess.Popen(
-                    [sys.executable, "-c", OUTSIDER, shared_url, str(tmp_path), name],
+                    [sys.executable, outsider.__file__, shared_url, str(tmp_path), name],
                     stdout=subprocess.PIPE,
                     text=True,
                 )
@@ -238,20 +215,54 @@ def test_eight_lanes_and_two_strangers_share_a_study(shared_url: str, tmp_path: 
     keys: dict[str, Any] = {"slots": 2, "lanes": 8, "cpus_per_lane": 1}
     keys |= {"storage": shared_url, "sampler": {"name": "random"}, "artifacts": str(tmp_path)}
     tuner.launch(Sociable, study="s", trials=80, on_progress=invite, **keys)
-    answers = [stranger.communicate(timeout=PATIENCE_S)[0] for stranger in strangers]
+    told = [stranger.communicate(timeout=PATIENCE_S)[0] for stranger in strangers]
     assert [stranger.returncode for stranger in strangers] == [0, 0]
+    answers = [json.loads(line) for line in told]
     check_history(shared_url, "s", n_trials=80)
     study = tuner.load("s", storage=shared_url)
     trials = {trial.number: trial for trial in study.optuna.trials}
-    told = {int(n): v for answer in answers for n, v in json.loads(answer).items()}
-    assert len(told) >= 8
-    for number, value in told.items():
-        assert trials[number].state == optuna.trial.TrialState.COMPLETE
-        assert trials[number].value == value
-        assert trials[number].user_attrs["told by"] in {"ann", "ben"}
-    assert {f"{name} {n}" for name in ("ann", "ben") for n in range(6)} <= set(
-        study.optuna.user_attrs
-    )
+    check_strangers(study, trials, dict(zip(("ann", "ben"), answers, strict=True)))
+    foreign = study.standing.foreign
+    assert (study.state, study.standing.n_own) == ("finished", 80)
+    assert sum(foreign.values()) == len(trials) - 80
+    own = set(trials) - foreign_numbers(shared_url)
+    assert len(own) == 80
+    for trial in (trials[number] for number in own):
+        seed = trial_seed(study.spec.seed, trial.number)
+        epochs = range(1, len(trial.intermediate_values) + 1)
+        expected = {epoch: curve(trial.params, seed, epoch) for epoch in epochs}
+        assert trial.intermediate_values == expected, "a value is lost or another's"
+        assert "told by" in trial.user_attrs or trial.value == expected[len(epochs)]
+
+
+def foreign_numbers(url: str) -> set[int]:
+    """Numbers of the trials that no lane has begun."""
+    storage = open_storage(url)
+    study_id = storage.get_study_id_from_name("s")
+    begun = {attempt.trial_id for attempt in storage.records.attempts(study_id)}
+    numbers = {t.number for t in storage.get_all_trials(study_id) if t._trial_id not in begun}
+    storage.close()
+    return numbers
+
+
+def check_strangers(
+    study: tuner.Study, trials: dict[int, Any], answers: dict[str, list[dict[str, Any]]]
+) -> None:
+    """Whatever the strangers told, enqueued and noted is there."""
+    for name, (told, noted) in answers.items():
+        assert {f"{name} {n}" for n in range(6)} <= set(study.optuna.user_attrs)
+        for number, value in told.items():
+            trial = trials[int(number)]
+            assert trial.state == optuna.trial.TrialState.COMPLETE
+            assert (trial.value, trial.user_attrs["told by"]) == (value, name)
+        assert noted
+        for number, n in noted.items():
+            assert trials[int(number)].user_attrs[f"noted by {name}"] == n
+    assert sum(len(told) for told, _ in answers.values()) >= 8
+    enqueued = [trial for trial in trials.values() if "from" in trial.user_attrs]
+    origins = sorted(trial.user_attrs["from"] for trial in enqueued)
+    assert origins == sorted(f"{name} {n}" for name in answers for n in range(6))
+    assert all(t.params.items() <= {"x": 0.5, "kind": "a"}.items() for t in enqueued)
 
 
 def start(url: str, *words: str, **options: Any) -> subprocess.Popen[str]:

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -17,11 +17,15 @@ import optuna
 import psutil
 import pytest
 import ray
+from dashboard_server import Dashboard, serving
 from history import check_history
 from stubs import StubTrainer
 
 import tuner
 from tuner.cluster.service import Room
+from tuner.errors import StudyDeletedError
+from tuner.messages import Snapshot
+from tuner.storage import open_storage
 from tuner.warmup import Warmup
 
 
@@ -127,6 +131,110 @@ def test_an_objective_runs_on_a_lane(url: str) -> None:
     study = tuner.launch(objective, trials=12, lanes=2, storage=url, study="f")
     assert os.getpid() not in {t.user_attrs["pid"] for t in study.trials}
     check_history(url, "f", n_trials=12)
+
+
+SEEN_WITHIN_S = 2.5
+"""After so long a ledger knows what other processes wrote."""
+
+
+class Visitor:
+    """Watches a launch, and does something once while its trial 3 runs.
+
+    That trial and later ones go on when the ledger has seen it.
+
+    Args:
+        dashboard: Where it is done.
+        done: A file that is there afterwards.
+        act: What is done, with the trial's key.
+    """
+
+    def __init__(self, dashboard: Dashboard, done: Path, act: Callable[[int], object]) -> None:
+        self._dashboard = dashboard
+        self._done = done
+        self._act = act
+        self._seen_s = 0.0
+
+    def __call__(self, _: Snapshot) -> None:
+        if self._seen_s:
+            if time.monotonic() > self._seen_s:
+                self._done.touch()
+        elif "s" in self._dashboard.studies():
+            trial = self._dashboard.trials("s").get(3)
+            if trial is not None and trial["state"] == "Running":
+                self._act(trial["trial_id"])
+                self._seen_s = time.monotonic() + SEEN_WITHIN_S
+
+    def launch(self, url: str) -> tuner.Study:
+        """The study, run by two lanes."""
+        done = self._done
+
+        def objective(trial: optuna.Trial) -> float:
+            x = trial.suggest_float("x", 0.0, 1.0)
+            trial.report(x, 1)
+            patience = time.monotonic() + 60
+            while trial.number >= 3 and not done.exists() and time.monotonic() < patience:
+                time.sleep(0.05)
+            return x
+
+        given = {"trials": 12, "lanes": 2, "sampler": {"name": "random"}}
+        return tuner.launch(objective, study="s", storage=url, on_progress=self, **given)
+
+
+@pytest.fixture
+def dashboard(url: str) -> Iterator[Dashboard]:
+    """A dashboard over a database without a study."""
+    open_storage(url).close()
+    with serving(url) as served:
+        yield served
+
+
+def test_using_the_dashboard_while_lanes_run(
+    url: str, dashboard: Dashboard, tmp_path: Path
+) -> None:
+    """Notes, uploads, attributes, telling and enqueueing count; renaming is refused."""
+    note = {"body": "mine", "version": 1}
+    file = {"file": "data:text/plain;base64,c2Vlbg==", "filename": "seen.txt"}
+
+    def act(trial: int) -> None:
+        study = dashboard.studies()["s"]
+        acts: list[tuple[str, str, Any, int]] = [
+            ("PUT", f"/api/studies/{study}/note", note, 204),
+            ("PUT", f"/api/studies/{study}/{trial}/note", note, 204),
+            ("POST", f"/api/trials/{trial}/user-attrs", {"user_attrs": {"seen": 1}}, 204),
+            ("POST", f"/api/artifacts/{study}/{trial}", file, 201),
+            ("POST", f"/api/studies/{study}/rename", {"study_name": "other"}, 409),
+            ("POST", f"/api/trials/{trial}/tell", {"state": "Complete", "values": [-3.0]}, 204),
+            ("POST", f"/api/trials/{trial}/tell", {"state": "Fail"}, 409),
+        ]
+        for method, path, body, status in acts:
+            assert dashboard.ask(method, path, body)[0] == status, path
+        theirs = optuna.load_study(study_name="s", storage=url)
+        theirs.enqueue_trial({"x": 0.125})
+        theirs.add_trial(optuna.trial.create_trial(value=-1.0))
+
+    study = Visitor(dashboard, tmp_path / "done", act).launch(url)
+    check_history(url, "s", n_trials=12)
+    assert (study.trials[3].values, study.trials[3].user_attrs["seen"]) == ([-3.0], 1)
+    assert [t.params["x"] for t in study.trials if t.params.get("x") == 0.125] == [0.125]
+    assert study.best_trial.value == -3.0
+    assert study.counts["COMPLETE"] == 13
+
+
+def test_a_study_deleted_in_the_dashboard_ends_its_lanes(
+    url: str, dashboard: Dashboard, tmp_path: Path
+) -> None:
+    """The launch ends with one sentence, and the name is free for another."""
+
+    def delete(_: int) -> None:
+        assert dashboard.ask("DELETE", f"/api/studies/{dashboard.studies()['s']}", {})[0] == 204
+        done.touch()  # nobody watches any more
+
+    done = tmp_path / "done"
+    with pytest.raises(StudyDeletedError, match=r"^study 's': was deleted while it ran"):
+        Visitor(dashboard, done, delete).launch(url)
+    assert dashboard.studies() == {}
+    launch(url, study="s", inline=True)
+    check_history(url, "s", n_trials=30)
 
 
 def test_a_hanging_objective_is_ended_at_its_time_limit(url: str) -> None:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import base64
+import csv
+import io
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.request import urlopen
 
 import optuna
 import pytest
@@ -16,6 +19,7 @@ from optuna.trial import TrialState
 from stubs import lane_info
 
 import tuner
+from tuner.cli.dashboard import LOOPBACK
 from tuner.errors import StudyDeletedError
 from tuner.ledger_host import LedgerHost
 from tuner.messages import Snapshot, Turn
@@ -80,6 +84,21 @@ def test_using_it_while_a_launch_runs(url: str, dashboard: Dashboard) -> None:
     assert dashboard.studies().keys() == {"s", "theirs"}
 
 
+def test_looking_changes_nothing(url: str, dashboard: Dashboard) -> None:
+    """A study whose every page is read while it runs has the trials of one that nobody sees."""
+
+    def look(_: optuna.Trial) -> None:
+        study = dashboard.studies()["seen"]
+        for path in ("", "/param_importances", "/plot/contour"):
+            assert dashboard.ask("GET", f"/api/studies/{study}{path}")[0] == 200
+
+    histories = [
+        [(t.state, t.values, t.params, t.intermediate_values) for t in study.trials]
+        for study in (launch(url, look, study="seen"), launch(url, lambda _: None))
+    ]
+    assert histories[0] == histories[1]
+
+
 def test_what_would_harm_a_running_study_is_refused(url: str, dashboard: Dashboard) -> None:
     """Renaming it and telling a trial what is no result: a status and a reason, nothing changed."""
     refused = [told(None), told([1.0, 2.0]), told(["-inf"]), told(["nan"]), told(["good"])]
@@ -117,6 +136,8 @@ def test_telling_the_trial_that_runs(
     study = launch(url, during)
     check_history(url, "s", n_trials=12)
     assert (study.trials[AT].state, study.trials[AT].values) == (state, values)
+    failed = [(AT, "another process told the trial", "")] if state == TrialState.FAIL else []
+    assert study.failures() == failed
     assert sum(study.counts.values()) == 12
 
 
@@ -218,20 +239,61 @@ def test_names_that_cannot_be_given(url: str, dashboard: Dashboard) -> None:
     check_history(url, "s", n_trials=12)
 
 
-def test_what_is_not_there_is_not_found(dashboard: Dashboard) -> None:
-    """Renaming and telling something that is gone is 404."""
-    assert dashboard.ask("POST", "/api/studies/77/rename", {"study_name": "x"})[0] == 404
-    assert dashboard.ask("POST", "/api/trials/77/tell", told(None, "Fail"))[0] == 404
+@pytest.mark.parametrize("key", ["77", "-1", str(2**63 - 1), str(2**63), str(-(2**70)), "9" * 5000])
+def test_what_is_not_there_is_not_found(key: str, url: str, dashboard: Dashboard) -> None:
+    """Whatever is done to a study or trial that is gone, or that no database could have, is 404."""
+    optuna.create_study(study_name="s", storage=open_storage(url)).add_trial(
+        optuna.trial.create_trial(value=1.0)
+    )
+    note, file = {"body": "x", "version": 1}, {"file": FILE, "filename": "seen.txt"}
+    acts: list[tuple[str, str, Any]] = [
+        ("GET", "/api/studies/KEY", None),
+        ("GET", "/api/studies/KEY/plot/contour", None),
+        ("DELETE", "/api/studies/KEY", {}),
+        ("POST", "/api/studies/KEY/rename", {"study_name": "x"}),
+        ("PUT", "/api/studies/KEY/note", note),
+        ("PUT", "/api/studies/1/KEY/note", note),
+        ("POST", "/api/trials/KEY/tell", told(None, "Fail")),
+        ("POST", "/api/trials/KEY/user-attrs", {"user_attrs": {"seen": 1}}),
+        ("POST", "/api/artifacts/KEY", file),
+        ("POST", "/api/artifacts/1/KEY", file),
+        ("GET", "/artifacts/1/KEY/abc", None),
+        ("GET", "/csv/KEY", None),
+    ]
+    for method, path, body in acts:
+        status, answer = dashboard.ask(method, path.replace("KEY", key), body)
+        assert (status, bool(answer["reason"])) == (404, True), path
+    assert dashboard.trials("s")[0]["note"]["version"] == 0
 
 
 def test_a_trial_is_told_once(url: str, dashboard: Dashboard) -> None:
-    """An ended trial keeps its value."""
+    """An ended trial keeps its value, and gets no attributes."""
     study = launch(url, lambda _: None)
     key = dashboard.trials("s")[0]["trial_id"]
+    refused = (409, {"reason": "Trial 0 has ended already (COMPLETE)."})
     body = {"state": "Complete", "values": [0.0]}
-    status, answer = dashboard.ask("POST", f"/api/trials/{key}/tell", body)
-    assert (status, answer["reason"]) == (409, "Trial 0 has ended already (COMPLETE).")
+    assert dashboard.ask("POST", f"/api/trials/{key}/tell", body) == refused
+    seen = {"user_attrs": {"seen": 1}}
+    assert dashboard.ask("POST", f"/api/trials/{key}/user-attrs", seen) == refused
     assert study.trials[0].value == study.trials[0].params["x"]
+
+
+def test_a_table_holds_no_formula(url: str, dashboard: Dashboard) -> None:
+    """Of the file that a spreadsheet opens, numbers stay as they are and other text is inert."""
+    study = optuna.create_study(study_name="s", storage=open_storage(url))
+    choice = optuna.distributions.CategoricalDistribution(["=1+1", 'plain, "1"\n2'])
+    for word in choice.choices:
+        trial = optuna.trial.create_trial(
+            value=-1.5, params={"@x": word}, distributions={"@x": choice}
+        )
+        study.add_trial(trial)
+    with urlopen(f"http://{LOOPBACK}:{dashboard.port}/csv/1") as answer:
+        text = answer.read().decode()
+    assert list(csv.reader(io.StringIO(text, newline=""))) == [
+        ["Number", "State", "Value", "Param @x"],
+        ["0", "COMPLETE", "-1.5", "'=1+1"],
+        ["1", "COMPLETE", "-1.5", 'plain, "1"\n2'],
+    ]
 
 
 def test_deleting_a_study_that_nobody_runs(url: str, dashboard: Dashboard) -> None:

@@ -12,7 +12,7 @@ from optuna_dashboard._custom_plot_data import get_plotly_graph_objects
 from optuna_dashboard._note import get_note_from_system_attrs
 
 import tuner
-from tuner.dashboard_notes import STATE, study_note, tell_all, telling, trial_notes
+from tuner.dashboard_notes import STATE, study_note, tell_each, telling, trial_notes
 from tuner.report.data import Finding, StudyRecord, TrialRecord
 from tuner.storage import open_storage
 
@@ -35,10 +35,10 @@ def launch(url: str, trials: int) -> tuner.Study:
 
 
 def tell(url: str) -> list[str]:
-    """Tells all studies of a database, as the dashboard does when it starts."""
+    """Tells all studies of a database, as the dashboard does; names of those told anew."""
     storage = open_storage(url)
     try:
-        return tell_all(storage, url)
+        return [name for name, is_told in tell_each(storage, url) if is_told]
     finally:
         storage.close()
 
@@ -53,7 +53,7 @@ def test_a_study_is_told_once(url: str) -> None:
     theirs = optuna.load_study(study_name="told", storage=url)
     body = get_note(theirs)
     assert f"Best: trial {study.best_trial.number}," in body
-    assert f"tuner resume --storage {url} told" in body
+    assert f"tuner resume --storage {url} --objective MODULE:NAME told" in body
     attributes = theirs._storage.get_study_system_attrs(theirs._study_id)
     failed = next(t for t in theirs.trials if t.state.name == "FAIL")
     assert "Ended early" in get_note_from_system_attrs(attributes, failed._trial_id)["body"]

@@ -272,11 +272,13 @@ def test_a_study_ends_early_for_its_budget(
 
 
 def test_a_grid_ends_when_it_is_exhausted(url: str, tmp_path: Path) -> None:
-    """Two combinations give two trials, whatever the budget."""
+    """Two combinations give two trials, whatever the budget, and the study says why it ended."""
     keys = {"space": {"x": 0.5, "kind": {"type": "categorical", "choices": ["a", "b"]}}}
     bench = Bench(url, tmp_path, sampler={"name": "grid"}, **keys)
     ledger = bench.ledger()
     bench.lane(ledger).run()
+    ledger.close()
+    assert "grid" in bench.storage.get_study_system_attrs(bench.study_id)["tuner:ended"]
     kinds = [t.params["kind"] for t in bench.storage.get_all_trials(bench.study_id)]
     assert sorted(kinds) == ["a", "b"]
     bench.storage.close()

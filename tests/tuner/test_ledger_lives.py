@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 from history import check_history
@@ -45,4 +46,21 @@ def test_a_resumed_study_says_what_is_done_and_what_is_queued(url: str, tmp_path
     again = bench.ledger()
     assert again.resumed == "resumed: 1 done, 2 requeued"
     assert "resumed: 1 done, 2 requeued" in again.tick().events
+    bench.storage.close()
+
+
+def test_attempts_of_a_process_that_died_end_when_it_last_lived(url: str, tmp_path: Path) -> None:
+    """They end at the last sign of their owner, however much later the study is taken over."""
+    bench = Bench(url, tmp_path)
+    ledger = bench.ledger()
+    ledger.join(lane_info(n_slots=2))
+    for number in (1, 2):  # a stretch is stored with the exchange after it
+        bench.clock.now = 10.0 * number
+        ledger.exchange(Turn(0, "s0", number, n_slots=2, stacks={"all": 2}))
+    records = bench.storage.records
+    (worked,) = records.activity(bench.study_id)
+    records.release(bench.study_id, bench.owner)
+    bench.ledger()
+    ends = [attempt.ended_at for attempt in records.attempts(bench.study_id)]
+    assert ends == 2 * [worked.began_at + timedelta(seconds=10.0)]
     bench.storage.close()

@@ -59,6 +59,15 @@ def test_the_first_lane_is_watched_for_a_while() -> None:
     assert opening_after(0.5, 0).n_open == 1
 
 
+def test_it_is_known_whether_a_lane_has_come() -> None:
+    """Also where all lanes may start at once; until then nothing waits for one after a signal."""
+    opening = Opening(2, 2, must_wait=False)
+    opening.consider(START)
+    assert not opening.has_begun
+    opening.consider(replace(START, lanes=(LANE,)))
+    assert opening.has_begun
+
+
 def test_lanes_that_were_asked_for_open_at_once() -> None:
     """Ray Tune gets all of them, then the end."""
     lanes = LaneByLane(Opening(2, 2, must_wait=False))

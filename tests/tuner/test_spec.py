@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from tuner.errors import InputError
 from tuner.spec import (
     CHANGEABLE,
+    DataSpec,
     Spec,
     difference,
     read_spec,
@@ -28,7 +29,9 @@ mappings = st.fixed_dictionaries(
     optional={
         "study": names,
         "trainer": st.sampled_from(["mlp", "gan"]),
-        "data": st.sampled_from(["digits", {"file": "t.csv", "seed": 3}, "idx:d", "a/b.npz"]),
+        "data": st.sampled_from(
+            ["digits", {"file": "t.csv", "seed": 3, "drop": ["id", "2"]}, "idx:d", "a/b.npz"]
+        ),
         "target": names,
         "epochs": st.integers(1, 10**6),
         "trials": st.integers(1, 10**6),
@@ -102,6 +105,19 @@ def test_a_spec_cannot_be_changed():
         ({"sampler": {"seed": 1}}, "sampler.name: must be given"),
         ({"pruner": 3}, "pruner: must be a name, or a name with options, got 3"),
         ({"data": {"file": "t.csv", "seed": -1}}, "data.seed: must be at least 0, got -1"),
+        (
+            {"data": {"name": "a", "drop": ["b"]}},
+            "data: must have a file, whose columns drop names, got {name: a, drop: [b]}",
+        ),
+        (
+            {"data": {"file": "t.csv", "drop": ["a", "a"]}},
+            "data.drop: must not name one twice, got [a, a]",
+        ),
+        ({"data": {"file": "t.csv", "drop": "a"}}, "data.drop: must be a list of columns, got 'a'"),
+        (
+            {"data": {"file": "t.csv", "drop": [3]}},
+            "data.drop: must hold names, got [3]; put those that look like numbers in quotes",
+        ),
         (
             {"data": {"name": "a", "idx": "b"}},
             "data: must have exactly one of name, file, idx, got {name: a, idx: b}",
@@ -299,6 +315,8 @@ def test_sets_reach_anything_nested(tmp_path):
     assert spec.sampler.options == {"n_startup_trials": 3}
     assert spec.space == {"lr": {"type": "float", "low": 1e-4, "high": 2}, "act": "relu"}
     assert spec.trials == 9
+    dropped = read_spec(None, {"data": "t.csv"}, ["data.drop=[id, when]"]).data
+    assert dropped == DataSpec(file="t.csv", drop=("id", "when"))
 
 
 @pytest.mark.parametrize(

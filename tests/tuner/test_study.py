@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ from stubs import StubTrainer
 
 import tuner
 from search_spaces import Float, Space
+from tuner.cli import main
+from tuner.cli.facts import resume_command
 from tuner.errors import InputError, StudyExistsError, StudyNotFoundError
 from tuner.listing import list_studies
 
@@ -235,6 +238,34 @@ def test_code_is_not_imported_because_a_database_names_it(
         study.resume(trials=3, inline=True)
     again = tuner.load("s", storage=url).resume(trials=3, objective="own_code:f", inline=True)
     assert again.counts["COMPLETE"] == 3
+
+
+@pytest.mark.parametrize("space", [None, {"x": {"type": "float", "low": 0, "high": 1}}])
+def test_a_function_given_from_python_comes_back_by_its_import_string(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, space: dict[str, Any] | None
+) -> None:
+    """The resume command says that code is wanted, and goes on with the function it is given."""
+    body = "params['x']" if space else "params.suggest_float('x', 0, 1)"
+    name = "given_with_space" if space else "given_alone"
+    arguments = "params, report" if space else "params"
+    (tmp_path / f"{name}.py").write_text(f"def f({arguments}):\n    return {body}\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setenv("TUNER_STORAGE", url)
+    function = import_module(name).f
+    study = tuner.launch(function, trials=2, space=space, inline=True, study="s")
+    assert resume_command(study) == "tuner resume --objective MODULE:NAME s"
+    given = ["resume", "s", "--trials", "3", "--inline", "--no-report"]
+    assert main([*given, "--objective", f"{name}:g"]) == main(given) == 2
+    assert main([*given, "--objective", f"{name}:f"]) == 0
+    assert tuner.load("s").counts["COMPLETE"] == 3
+    check_history(url, "s", n_trials=3)
+
+
+def test_a_trainer_given_from_python_comes_back_by_its_import_string(url: str) -> None:
+    """The class is looked up, and the study goes on as it is stored."""
+    launch_stub(url, study="s", trials=2)
+    again = tuner.load("s", storage=url).resume(3, objective="stubs:StubTrainer", inline=True)
+    assert len(again.trials) == 3
 
 
 def test_reading_makes_no_database(url: str) -> None:

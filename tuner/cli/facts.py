@@ -27,14 +27,16 @@ _STATE_OF = {"fail": "failed"}
 def study_facts(study: Study) -> dict[str, Any]:
     """What `show` and the end of a launch say of a study, ready for JSON."""
     names = [objective.name for objective in study.spec.objectives]
+    standing = study.standing
     return {
         "study": study.name,
-        "state": study.state,
+        "state": standing.word,
         "owner": study.owner,
         "storage": without_password(study.storage),
         "artifacts": str(study.artifacts),
-        "budget": study.spec.trials if study.is_ours else None,
-        "trials": counts(study),
+        "budget": standing.budget,
+        "trials": counts(standing.own),
+        "foreign": counts(standing.foreign),
         "best": [_trial(trial, names) for trial in study.best_trials[:MOST_BEST]],
         "test": plain(study.test),
         "failures": [
@@ -46,9 +48,9 @@ def study_facts(study: Study) -> dict[str, Any]:
     }
 
 
-def counts(study: Study) -> dict[str, int]:
-    """Trials of a study by state, every state named, however Optuna spells it."""
-    found = {state.lower(): n for state, n in study.counts.items()}
+def counts(by_state: Mapping[str, int]) -> dict[str, int]:
+    """Trials by state, every state named, however Optuna spells it."""
+    found = {state.lower(): n for state, n in by_state.items()}
     named = {_STATE_OF.get(state, state): n for state, n in found.items()}
     return {state: named.get(state, 0) for state in STATES}
 
@@ -65,9 +67,19 @@ def exit_code(study: Study) -> int:
     """The exit code of a command that ran `study`."""
     if study.interrupted:
         return SIGNAL_CODES.get(study.interrupted, 1)
-    trials = counts(study)
+    trials = counts(study.standing.own)
     only_failed = trials["failed"] and not (trials["complete"] or trials["pruned"])
     return 1 if only_failed else 0
+
+
+def needless(study: Study, trials: int | None) -> str | None:
+    """Why a resume for `trials` in all begins none, or None if it may."""
+    standing = study.standing
+    has = f"study {study.name!r}: has {standing.n_own} trials"
+    if trials is None:
+        is_over = standing.budget is not None and standing.word == "finished"
+        return f"{has} and is finished; --trials N gives it N in all" if is_over else None
+    return f"{has}; --trials {trials} adds none" if trials <= standing.n_own else None
 
 
 def resume_command(study: Study) -> str:
@@ -89,10 +101,13 @@ def _trial(trial: Any, names: list[str]) -> dict[str, Any]:
 def _lines(facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     owner = f", run by {facts['owner']}" if facts["owner"] else ""
     yield "study", f"{facts['study']} ({facts['state']}{owner})"
-    trials = facts["trials"]
-    states = ", ".join(f"{n} {state}" for state, n in trials.items() if n) or "none yet"
     budget = "" if facts["budget"] is None else f" of {facts['budget']}"
-    yield "trials", f"{sum(trials.values())}{budget}: {states}"
+    own = dict(facts["trials"])
+    if facts["state"] != "running":
+        own["interrupted"] = own.pop("running")
+    yield "trials", _counted(own, budget) or f"0{budget}: none yet"
+    if added := _counted(facts["foreign"]):
+        yield "", f"and by other processes {added}"
     for best in facts["best"]:
         yield "best", f"trial {best['trial']}: {figure(best['values'])}"
         for name, value in best["params"].items():
@@ -100,7 +115,8 @@ def _lines(facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     if facts["test"]:
         yield "test", figure(facts["test"])
     for failure in facts["failures"][:MOST_FAILURES]:
-        yield "failed", f"trial {failure['trial']}: {failure['reason']}: {failure['error']}"
+        why = ": ".join(word for word in (failure["reason"], failure["error"]) if word)
+        yield "failed", f"trial {failure['trial']}: {why}"
     if len(facts["failures"]) > MOST_FAILURES:
         yield "", f"and {len(facts['failures']) - MOST_FAILURES} more; --json lists all"
     for kind, states in facts["findings"].items():
@@ -109,6 +125,11 @@ def _lines(facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield "note", line
     yield "database", facts["storage"]
     yield "artifacts", facts["artifacts"]
+
+
+def _counted(trials: Mapping[str, int], budget: str = "") -> str:
+    states = ", ".join(f"{n} {state}" for state, n in trials.items() if n)
+    return f"{sum(trials.values())}{budget}: {states}" if states else ""
 
 
 def _where(states: Mapping[str, list[int]]) -> str:

@@ -9,6 +9,7 @@ import time
 import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from types import TracebackType
 from typing import Self
@@ -93,10 +94,13 @@ class LiveView:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        last = self._last and ended(self._last)
         if self._live:
+            if last:
+                self._draw(self._live, last)
             self._try(self._live.stop)
-        elif self._last and not self._is_last_written:
-            self._write(status_line(self._last))
+        elif last and not (self._is_last_written and is_over(last)):
+            self._write(status_line(last))
 
     def __call__(self, snapshot: Snapshot) -> None:
         """Shows `snapshot`; its events are shown once, in order."""
@@ -106,16 +110,19 @@ class LiveView:
         if self._live:
             if snapshot.best_values:
                 self._best.add(snapshot.best_values[0])
-            self._fit()
-            ascii_only = self._console.options.ascii_only
-            drawn = picture(snapshot, self._console.width, ascii_only, self._best.values)
-            self._try(partial(self._live.update, drawn, refresh=True))
+            self._draw(self._live, snapshot)
             return
         now_s = self._clock()
         self._is_last_written = now_s >= self._due_s
         if self._is_last_written:
             self._due_s = now_s + LINE_EVERY_S
             self._write(status_line(snapshot))
+
+    def _draw(self, live: Live, snapshot: Snapshot) -> None:
+        self._fit()
+        ascii_only = self._console.options.ascii_only
+        drawn = picture(snapshot, self._console.width, ascii_only, self._best.values)
+        self._try(partial(live.update, drawn, refresh=True))
 
     def _write(self, line: str) -> None:
         """A line in a log is left whole; on a terminal it is folded to the width it has now."""
@@ -159,6 +166,8 @@ def picture(
     ]
     lanes = sorted(snapshot.lanes, key=lambda lane: lane.lane)
     lines += [Text(lane_text(lane)) for lane in lanes[:MOST_LANES]]
+    if not lanes and snapshot.state == "running" and not is_over(snapshot):
+        lines.append(Text("no lane yet: its process is being started"))
     if len(snapshot.lanes) > MOST_LANES:
         lines.append(Text(f"and {len(snapshot.lanes) - MOST_LANES} lanes more"))
     for line in lines:
@@ -188,8 +197,14 @@ def is_over(snapshot: Snapshot) -> bool:
     return n_done >= snapshot.budget and not snapshot.n_running
 
 
+def ended(snapshot: Snapshot) -> Snapshot:
+    """The snapshot as it stays on the screen once nobody works on the study any more."""
+    state = "interrupted" if snapshot.n_running else "ended"
+    return replace(snapshot, state=state, eta_s=None, lanes=(), events=())
+
+
 def state_text(snapshot: Snapshot) -> str:
-    """What the study does: `running`, `stopping` or `done`."""
+    """What the study does: `running`, `stopping`, `done`, or `ended` or `interrupted` before."""
     return "done" if is_over(snapshot) else snapshot.state
 
 
@@ -199,7 +214,7 @@ def counts_text(snapshot: Snapshot) -> str:
         "complete": snapshot.n_complete,
         "pruned": snapshot.n_pruned,
         "failed": snapshot.n_failed,
-        "running": snapshot.n_running,
+        "interrupted" if snapshot.state == "interrupted" else "running": snapshot.n_running,
     }
     n_done = snapshot.n_complete + snapshot.n_pruned + snapshot.n_failed
     listed = ", ".join(f"{n} {state}" for state, n in states.items() if n) or "none yet"

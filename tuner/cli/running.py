@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tuner.cli import options, service
-from tuner.cli.facts import exit_code, resume_command, say_facts, study_facts
+from tuner.cli.facts import exit_code, needless, resume_command, say_facts, study_facts
 from tuner.cli.files import check_folder, write_report
 from tuner.cli.terminal import complain, note, plain, say, say_json
 from tuner.errors import InputError
@@ -70,6 +70,8 @@ def resume(
     run = {key: given.pop(key) for key in ("inline", "force")}
     check_folder(given["out"])
     study = service.load(name, storage)
+    if line := needless(study, trials):
+        note(line)
     run |= {"trials": trials, "objective": objective}
     return _run(lambda view: study.resume(on_progress=view, **run), **given)
 

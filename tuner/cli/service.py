@@ -28,17 +28,26 @@ def storage_url(option: str | None) -> str:
 
 def read_spec(path: Path | None, options: dict[str, Any], sets: Sequence[str]) -> Spec:
     """The spec of a file and options, every mistake in it reported at once."""
-    from tuner.spec import read_spec
+    from tuner.spec import SpecError, read_spec
 
-    return read_spec(path, options, sets)
+    try:
+        return read_spec(path, options, sets)
+    except SpecError as error:
+        from tuner.spec_check import other_problems
+
+        others = other_problems(error)
+        placed = _with_lines(others, path, options, sets)
+        raise InputError([*error.problems, *placed]) from error
 
 
 def launch(
     spec: Spec, *, inline: bool, force: bool, on_progress: Callable[[Snapshot], None]
 ) -> Study:
     """The study that `spec` asks for, run until its budget is used or it is interrupted."""
+    from tuner.surroundings import check_surroundings
     from tuner.warmup import warm_up
 
+    check_surroundings(spec)
     with nullcontext() if inline else warm_up(spec) as warmup:
         from tuner.study import launch_spec  # a second of imports, while lanes do theirs
 
@@ -65,14 +74,13 @@ def check_spec(path: Path | None, options: dict[str, Any], sets: Sequence[str]) 
     Raises:
         InputError: Names every mistake, those of the file with its line.
     """
-    from tuner.resolve import resolve
-    from tuner.trackers import chosen_trackers
-
     spec = read_spec(path, options, sets)
+    from tuner.spec_check import check_spec
+
     with naming_lines(path, options, sets):
-        resolved = resolve(spec).spec
-        chosen_trackers(resolved)  # refused where what one needs is not installed
-    return resolved
+        resolved = check_spec(spec)
+    assert resolved is not None, "no key of it is wrong"
+    return resolved.spec
 
 
 @contextmanager
@@ -82,14 +90,20 @@ def naming_lines(path: Path | None, options: dict[str, Any], sets: Sequence[str]
     Raises:
         InputError: The mistakes.
     """
-    from tuner.spec import with_lines
-
     try:
         yield
     except InputError as error:
-        overridden = [key for key, value in options.items() if value is not None]
-        overridden += [entry.partition("=")[0].partition(".")[0] for entry in sets]
-        raise InputError(with_lines(error.problems, path, overridden)) from error
+        raise InputError(_with_lines(error.problems, path, options, sets)) from error
+
+
+def _with_lines(
+    problems: Sequence[str], path: Path | None, options: dict[str, Any], sets: Sequence[str]
+) -> list[str]:
+    from tuner.spec import with_lines
+
+    overridden = [key for key, value in options.items() if value is not None]
+    overridden += [entry.partition("=")[0].partition(".")[0] for entry in sets]
+    return with_lines(problems, path, overridden)
 
 
 def write_report(studies: Sequence[Study], path: Path) -> Path:

@@ -21,6 +21,8 @@ SUMMARY = (
     "n_pruned",
     "n_failed",
     "n_running",
+    "n_interrupted",
+    "n_foreign",
     "best_value",
     "created",
 )

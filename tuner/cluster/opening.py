@@ -40,6 +40,8 @@ class Opening:
         self._n_cpus = n_cpus
         self._clock = clock
         self._first: tuple[float, int] | None = None
+        self.has_begun = False
+        """Whether a lane has come to the ledger."""
 
     def consider(self, snapshot: Snapshot) -> None:
         """Opens the rest if the first lane, once watched, has long to go at its pace.
@@ -47,6 +49,7 @@ class Opening:
         All lanes together are at most so many times as fast as one as there are processors
         without the ledger's share, and as fast as the ledger alone.
         """
+        self.has_begun = bool(snapshot.lanes)
         if self.n_open == self.n_lanes or not snapshot.lanes:
             return
         now = self._clock()
@@ -60,8 +63,9 @@ class Opening:
         speedup = min(self.n_lanes, self._n_cpus - share, 1 / share)
         if speedup <= 1:
             return
-        saved_s = (snapshot.budget - n_done) * (now - began) * (1 - 1 / speedup)
-        if saved_s > PAYS_S * (n_done - n_before):
+        # Both sides times the trials that ended meanwhile, of which there may be none.
+        saved_trial_s = (snapshot.budget - n_done) * (now - began) * (1 - 1 / speedup)
+        if saved_trial_s > PAYS_S * (n_done - n_before):
             self.n_open = self.n_lanes
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import ray
 from ray import tune
-from ray.exceptions import RayActorError
+from ray.exceptions import RayActorError, RayTaskError
 from ray.tune.execution import class_cache
 
 from tuner.cluster.lanes import RayLane
@@ -26,6 +26,8 @@ from tuner.messages import Snapshot
 from tuner.signals import Interruptions
 
 if TYPE_CHECKING:
+    import psutil
+
     from tuner.lane_job import LaneJob
     from tuner.plan import Plan
     from tuner.storage import Owner
@@ -72,33 +74,33 @@ def run(
     _open(host, url, plan, owner)
     broken: list[Exception] = []
     opening = Opening(plan.n_lanes, room().n_cpus, must_wait=plan.spec.lanes == "auto")
-    lanes = threading.Thread(
-        target=_run_lanes, args=(host, plan, job, opening, broken), daemon=True
-    )
+    given = host, plan, job, opening, broken
+    lanes = threading.Thread(target=_run_lanes, args=given, daemon=True)
     with Interruptions(lambda name: host.stop.remote(f"interrupted by {name}")) as interruptions:
         try:
             lanes.start()
             while lanes.is_alive():
                 if has_died(node):
-                    raise NodeDiedError("ray: its node", plan)
+                    raise _death(node, plan)
+                if interruptions.received and not opening.has_begun:
+                    raise KeyboardInterrupt  # no lane has a trial that it could save
                 _poll(host, (opening.consider, on_progress), lanes.is_alive)
                 lanes.join(POLL_S)
             _poll(host, (on_progress,), lambda: True)
             if broken:
                 raise TunerError(f"ray: cannot run lanes: {broken[0]}")
-            ray.get(host.close.remote(), timeout=LEDGER_TIMEOUT_S)
+            _close(host)
         except RayActorError as error:
-            what = "ray: its node" if has_died(node) else f"study {plan.study!r}: its ledger"
-            raise NodeDiedError(what, plan) from error
+            raise _death(node, plan) from error
         except NodeDiedError:
             raise
         except TunerError as error:
             lanes.join(LANES_TIMEOUT_S)
             if not isinstance(error, StorageError):
-                ray.get(host.close.remote(), timeout=LEDGER_TIMEOUT_S)
+                _close(host)
             raise
         except KeyboardInterrupt:
-            ray.get(host.close.remote(), timeout=LEDGER_TIMEOUT_S)
+            _close(host)
         finally:
             ray.kill(host)
     return interruptions.received
@@ -107,11 +109,34 @@ def run(
 def _open(host: Any, url: str, plan: Plan, owner: Owner) -> None:
     """The ledger has its study; if it cannot, its process ends."""
     try:
-        ray.get(host.open.remote(url, plan, owner))
+        _answer(host.open.remote(url, plan, owner))
     except RayActorError as error:
         raise NodeDiedError(f"study {plan.study!r}: its ledger", plan) from error
     except TunerError:
         ray.kill(host)
+        raise
+
+
+def _death(node: Sequence[psutil.Process], plan: Plan) -> NodeDiedError:
+    what = "ray: its node" if has_died(node) else f"study {plan.study!r}: its ledger"
+    return NodeDiedError(what, plan)
+
+
+def _close(host: Any) -> None:
+    ray.get(host.close.remote(), timeout=LEDGER_TIMEOUT_S)
+
+
+def _answer(reference: Any) -> Any:
+    """What the ledger answered.
+
+    Raises:
+        TunerError: As the ledger raised it; Ray's own would tell its traceback for its text.
+    """
+    try:
+        return ray.get(reference)
+    except RayTaskError as error:
+        if isinstance(error.cause, TunerError):
+            raise error.cause from None
         raise
 
 
@@ -125,7 +150,7 @@ def _poll(
     while not ray.wait([tick], timeout=POLL_S)[0]:
         if not is_needed():
             return
-    snapshot = ray.get(tick)
+    snapshot = _answer(tick)
     for listener in listeners:
         if listener is not None:
             listener(snapshot)

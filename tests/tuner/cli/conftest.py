@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 from tuner.cli import main, service
 from tuner.errors import InputError
 from tuner.messages import LaneStatus, Snapshot
+from tuner.study_state import StudyState
 
 
 @dataclass
@@ -27,10 +29,17 @@ class FakeStudy:
     owner: str | None = None
     interrupted: str | None = None
     counts: dict[str, int] = field(default_factory=lambda: {"COMPLETE": 2, "FAIL": 1})
+    foreign: dict[str, int] = field(default_factory=dict)
     params: dict[str, Any] = field(default_factory=lambda: {"units": 64, "optimizer": "sgd"})
     notes: tuple[str, ...] = ()
     code: str | None = None
     resumed: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def standing(self) -> StudyState:
+        """Nobody but it has added a trial, unless `foreign` says so."""
+        own, foreign = Counter(self.counts), Counter(self.foreign)
+        return StudyState(None, 3 if self.is_ours else None, own, foreign, None)
 
     @property
     def spec(self) -> SimpleNamespace:

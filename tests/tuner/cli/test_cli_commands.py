@@ -235,6 +235,23 @@ def test_resume_passes_its_options(tuner: Run, launched: dict[str, Any], study: 
     assert study.resumed == [{"trials": 9, "objective": None, "inline": True, "force": False}]
 
 
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ([], "study 'digits-mlp': has 3 trials and is finished; --trials N gives it N in all\n"),
+        (["--trials", "3"], "study 'digits-mlp': has 3 trials; --trials 3 adds none\n"),
+        (["--trials", "2"], "study 'digits-mlp': has 3 trials; --trials 2 adds none\n"),
+        (["--trials", "4"], ""),
+    ],
+)
+def test_resume_says_that_it_begins_no_trial(
+    tuner: Run, launched: dict[str, Any], given: list[str], said: str
+) -> None:
+    """A finished study, and a budget that is used already, are told in one line, exit code 0."""
+    ran = tuner("resume", "digits-mlp", "--inline", "--no-report", *given)
+    assert (ran.code, ran.err) == (0, said)
+
+
 @pytest.mark.parametrize(("state", "said"), [("running", "asked to stop"), ("finished", "nobody")])
 def test_stop_says_what_it_did(
     tuner: Run, launched: dict[str, Any], study: Any, state: str, said: str

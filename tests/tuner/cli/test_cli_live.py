@@ -12,7 +12,17 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.console import Console
 
-from tuner.cli.live import LiveView, bar, duration, even, few, picture, size, status_line
+from tuner.cli.live import (
+    LiveView,
+    bar,
+    duration,
+    ended,
+    even,
+    few,
+    picture,
+    size,
+    status_line,
+)
 from tuner.messages import LaneStatus, Snapshot
 
 
@@ -60,6 +70,25 @@ def test_a_study_whose_budget_is_used_up_is_done(snapshot: Snapshot) -> None:
     assert status_line(replace(last, n_running=1)).startswith("digits-mlp running: ")
 
 
+@pytest.mark.parametrize(("n_running", "word"), [(10, "interrupted"), (0, "ended")])
+def test_what_stays_on_the_screen_is_not_said_to_run(
+    snapshot: Snapshot, n_running: int, word: str
+) -> None:
+    """Once nobody works on the study its trials are interrupted, and no lane or time is left."""
+    screen, log = console(width=100, terminal=True), console(width=100)
+    last = replace(snapshot, n_running=n_running, state="stopping")
+    with LiveView(screen, interactive=True) as view:
+        view(last)
+    drawn = written(screen).rpartition("digits-mlp  ")[2]
+    assert drawn.startswith(word)
+    assert f"5 failed{f', {n_running} interrupted' * (n_running > 0)}\n" in drawn.replace("\r", "")
+    assert "lane" not in drawn
+    assert " left" not in drawn
+    with LiveView(log, interactive=False) as view:
+        view(last)
+    assert written(log).splitlines()[-1].startswith(f"digits-mlp {word}: 55 of 100 trials: ")
+
+
 @pytest.mark.parametrize(
     ("n_bytes", "text"), [(0, "0 MiB"), (359 * 2**20, "359 MiB"), (3 * 2**29, "1.5 GiB")]
 )
@@ -84,6 +113,20 @@ def test_the_course_of_the_best_value_is_drawn(snapshot: Snapshot) -> None:
         for value in (0.4, 0.2, 0.1):
             view(replace(snapshot, best_values=(value,)))
     assert "█▃▁" in written(renewed)
+
+
+def test_a_study_without_a_lane_says_so(snapshot: Snapshot) -> None:
+    """While it starts there is nothing else to see; an ended one has none to wait for."""
+    waiting = "no lane yet: its process is being started"
+    for moment, is_said in (
+        (snapshot, False),
+        (replace(snapshot, lanes=()), True),
+        (replace(snapshot, lanes=(), state="stopping"), False),
+        (ended(snapshot), False),
+    ):
+        wide = console()
+        wide.print(picture(moment, 80))
+        assert (waiting in written(wide)) == is_said
 
 
 def test_many_lanes_are_counted(snapshot: Snapshot) -> None:
@@ -129,9 +172,10 @@ def test_plain_lines_have_no_escapes(snapshot: Snapshot) -> None:
     event = "trial 3: \x1b[2J" + "long " * 30 + "[bold]"
     with LiveView(log, interactive=False, clock=lambda: 0.0) as view:
         view(replace(snapshot, events=(event,)))
-    first, second = written(log).splitlines()
+    first, second, third = written(log).splitlines()
     assert first == event.replace("\x1b", "\\x1b")
     assert second == status_line(snapshot)
+    assert third == status_line(ended(snapshot))
 
 
 def test_events_are_shown_as_they_happen(snapshot: Snapshot) -> None:

@@ -49,9 +49,11 @@ def moments(snapshot: Snapshot) -> Iterator[Snapshot]:
         )
 
 
-def _null(flags: int) -> int:
-    """A file that is read to its end, and takes what is written if it may."""
-    return os.open(os.devnull, flags)
+def turn_to_null(descriptor: int, flags: int) -> None:
+    """What was open is read to its end from now on, and takes what is written if it may."""
+    null = os.open(os.devnull, flags)
+    os.dup2(null, descriptor)
+    os.close(null)
 
 
 def check_bytes(terminal: PseudoTerminal) -> None:
@@ -127,19 +129,24 @@ def test_a_terminal_without_colour_gets_none(
 
 
 def test_a_terminal_that_is_gone_ends_no_study(
-    snapshot: Snapshot, monkeypatch: pytest.MonkeyPatch
+    snapshot: Snapshot, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """Closed in the middle, the view falls silent."""
-    terminal = PseudoTerminal(80)
-    with terminal:
+    """Closed in the middle, the view falls silent, and stays so though others could write."""
+    with PseudoTerminal(80) as terminal:
         monkeypatch.setattr(sys, "stderr", terminal.file)
+        descriptor = terminal.file.fileno()
         with LiveView() as view:
             view(snapshot)
-            terminal.show()
-            os.dup2(_null(os.O_RDONLY), terminal.file.fileno())  # writing fails from now on
-            for moment in moments(snapshot):
+            assert "55 of 100 trials" in "\n".join(terminal.show())
+            turn_to_null(descriptor, os.O_RDONLY)  # writing fails from now on
+            shown = list(moments(snapshot))
+            for moment in shown:
                 view(moment)
-        os.dup2(_null(os.O_WRONLY), terminal.file.fileno())  # what is left goes there
+            with (tmp_path / "again").open("w") as file:
+                os.dup2(file.fileno(), descriptor)
+            view(shown[-1])
+    left = (tmp_path / "again").read_text()  # the first that could not be written, from a buffer
+    assert "37 complete" not in left
 
 
 def test_a_reader_that_leaves_ends_no_study(
@@ -156,7 +163,7 @@ def test_a_reader_that_leaves_ends_no_study(
             os.close(reading)
             for moment in moments(snapshot):
                 view(moment)
-        os.dup2(_null(os.O_WRONLY), writing)  # what is left goes there
+        turn_to_null(writing, os.O_WRONLY)  # what is left goes there
     assert "\x1b" not in text
     event, status = text.splitlines()
     assert event == snapshot.events[0]

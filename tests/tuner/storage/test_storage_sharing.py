@@ -281,12 +281,17 @@ def test_what_a_unit_undid_belongs_to_others(pair: Pair, clock: Clock, is_new: b
     ours, theirs = pair
     study_id = ours.create_new_study(MINIMIZE)
     waiting = None if is_new else ours.create_new_trial(study_id, WAITING)
-    with pytest.raises(ZeroDivisionError), ours.unit():
-        if waiting is None:
-            ours.create_new_trial(study_id)
-        else:
-            ours.set_trial_state_values(waiting, TrialState.RUNNING)
-        raise ZeroDivisionError
+
+    def fail() -> None:
+        with ours.unit():
+            if waiting is None:
+                ours.create_new_trial(study_id)
+            else:
+                ours.set_trial_state_values(waiting, TrialState.RUNNING)
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
     taken = theirs.create_new_trial(study_id) if waiting is None else waiting
     if waiting is not None:
         theirs.set_trial_state_values(waiting, TrialState.RUNNING)
