@@ -35,6 +35,10 @@ def findings(params: Mapping[str, Any], epoch: int) -> tuple[Finding, ...]:
     return tuple(Finding(kind, f"{kind} at {epoch}", kind == "ill") for kind in kinds)
 
 
+class BoomError(Exception):
+    """A kind of error of a trainer's own."""
+
+
 class StubCohort:
     """Rows whose loss is `curve`; some kinds misbehave."""
 
@@ -61,7 +65,7 @@ class StubCohort:
 
     def advance(self) -> list[Progress]:
         if any(row.params.get("kind") == "boom" for row in self.rows.values()):
-            raise RuntimeError("boom")
+            raise BoomError("boom")
         progress = []
         for key, row in self.rows.items():
             self.epochs[key] += 1

@@ -6,19 +6,10 @@ import gc
 import sys
 import traceback
 
-TRAINING_ERRORS = (
-    RuntimeError,
-    MemoryError,
-    ArithmeticError,
-    ValueError,
-    LookupError,
-    TypeError,
-    AttributeError,
-    AssertionError,
-)
-"""What fails the row in whose step or set-up it is raised.
+TRAINING_ERRORS = (Exception,)
+"""What fails the row in whose step or set-up it is raised, a user's own kind of error included.
 
-Anything else ends the lane: a file that cannot be written, Ctrl-C, a user's own kind of error.
+An OSError there is the machine's, not the row's: it ends the lane, whose trials can be resumed.
 """
 
 _OUT_OF_MEMORY = ("out of memory", "allocate memory", "not enough memory")

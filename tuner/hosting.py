@@ -160,6 +160,8 @@ class Rows:
             return []
         try:
             return self._cohorts[home].advance()
+        except OSError:
+            raise
         except TRAINING_ERRORS as error:
             # The traceback would hold on to what must be freed.
             failed = error.with_traceback(None) if is_out_of_memory(error) else error
@@ -175,6 +177,8 @@ class Rows:
         try:
             if rows:
                 self._place(rows)
+        except OSError:
+            raise
         except TRAINING_ERRORS as error:
             self._separate(rows, error)
 

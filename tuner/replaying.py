@@ -171,6 +171,8 @@ def _train_again(
         try:
             for progress, _ in islice(trained_alone(trainer, row_of(resolved, trial)), n_epochs):
                 curve |= {(progress.epoch, name): v for name, v in progress.metrics.items()}
+        except OSError:
+            raise
         except TRAINING_ERRORS as raised:
             error = f"{type(raised).__name__}: {raised}"
     return _Outcome(curve, device, error)
