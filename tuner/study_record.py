@@ -53,7 +53,8 @@ def study_record(
         commands: Lines about the study.
         artifacts: The store in which samples are.
     """
-    spec, environment = storage.records.get_spec(study_id) or ({}, {})
+    stored = storage.records.get_spec(study_id)
+    spec, environment = stored or ({}, {})
     trials = storage.get_all_trials(study_id, deepcopy=False)
     directions = storage.get_study_directions(study_id)
     names = objective_names(storage, study_id)
@@ -72,7 +73,12 @@ def study_record(
             for name, direction in zip(names, directions, strict=True)
         ),
         trials=tuple(
-            trial_record(trial, attempts[trial._trial_id], metrics[trial._trial_id])
+            trial_record(
+                trial,
+                attempts[trial._trial_id],
+                metrics[trial._trial_id],
+                is_ours=stored is not None,
+            )
             for trial in trials
         ),
         distributions=_distributions(trials),
@@ -123,7 +129,11 @@ def lane_table(attempts: Iterable[Attempt], stretches: Iterable[Stretch]) -> lis
 
 
 def trial_record(
-    trial: FrozenTrial, attempts: Sequence[Attempt], metrics: Mapping[str, Mapping[int, float]]
+    trial: FrozenTrial,
+    attempts: Sequence[Attempt],
+    metrics: Mapping[str, Mapping[int, float]],
+    *,
+    is_ours: bool = False,
 ) -> TrialRecord:
     """A trial with all that our tables say of it.
 
@@ -131,6 +141,7 @@ def trial_record(
         trial: As Optuna has it.
         attempts: At the trial, in order.
         metrics: Name -> step -> value of what was measured in it.
+        is_ours: Lanes begin the trials of its study, so one without attempts is foreign.
     """
     last = attempts[-1] if attempts else None
     reason = trial.user_attrs.get(REASON)
@@ -153,6 +164,7 @@ def trial_record(
             Finding(entry["kind"], entry["text"], entry["epoch"]) for entry in found_in(trial)
         ),
         breaks=_breaks(attempts, is_over=trial.state.is_finished()),
+        is_foreign=is_ours and not attempts,
     )
 
 

@@ -50,7 +50,8 @@ COVERED = {
     "tuner/test_ledger_lives: lanes_that_do_not_heed_the_end_of_the_budget_are_ended; "
     "tuner/test_ledger: a_trial_that_overruns_its_time_is_failed_and_its_lane_ended "
     "a_study_ends_early_for_its_budget",
-    14: "faults/test_user_faults: a_jump_of_the_clock_is_harmless",
+    14: "faults/test_user_faults: a_jump_of_the_clock_is_harmless; "
+    "tuner/test_set_clocks: no_lease_or_limit_runs_out_when_the_clock_is_set",
     15: "faults/test_ray_faults: a_lane_that_was_stopped_past_its_lease_changes_nothing; "
     "tuner/test_ledger: a_late_write_of_a_given_up_attempt_is_refused",
     16: "faults/test_user_faults: a_second_signal_ends_a_study_at_once; "

@@ -59,10 +59,12 @@ def test_odd_text_is_kept_exactly_and_shown_inert(
     def train(params: dict[str, Any], report: Any) -> dict[str, float]:
         assert params["choice"] in words
         report(step=0, **dict.fromkeys(ODD, 1.0))
-        return {ODD[4]: float(params[ODD[6]])}
+        is_best = params["choice"] == UNPRINTABLE[2]
+        return {ODD[4]: float(params[ODD[6]]) - is_best}
 
     space = Space(choice=Categorical(words), **{word: Float(0.0, 1.0) for word in ODD})
-    keys: dict[str, Any] = {"objectives": [ODD[4]], "trials": 20, "sampler": {"name": "random"}}
+    keys: dict[str, Any] = {"objectives": [ODD[4]], "trials": 20, "seed": 0}
+    keys |= {"sampler": {"name": "random"}}
     tuner.launch(train, space=space, storage=url, inline=True, study=ODD[7], **keys)
     check_history(url, ODD[7], n_trials=20)
     read = optuna.load_study(study_name=ODD[7], storage=url)
@@ -73,6 +75,7 @@ def test_odd_text_is_kept_exactly_and_shown_inert(
     assert main(["show", ODD[7], *where]) == 0
     assert main(["studies", *where]) == 0
     shown = capsys.readouterr().out
+    assert "[31mred" in shown
     assert not set(shown) & {"\x1b", "\0", "\u202e"}
     assert main(["export", ODD[7], *where, "--out", str(tmp_path / "t.csv")]) == 0
     table = (tmp_path / "t.csv").read_text(encoding="utf-8")

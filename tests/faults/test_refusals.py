@@ -182,7 +182,7 @@ BOMB = "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(
         ("trials:\n\t3", 2),
         (BOMB, None),
         ("study: !!python/object/apply:os.system ['touch ran']", 1),
-        ("objective: os:getcwd", 1),
+        ("objective: builtins:repr", 1),
         ("trails: 3", 1),
         ("trainer: mlp\ntrials: many", 2),
         ("trainer: mlp\nspace:\n  dropout: {type: float, low: 0.9, high: 0.1}", 3),

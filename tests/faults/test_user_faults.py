@@ -36,6 +36,7 @@ def test_a_second_signal_ends_a_study_at_once(
     assert not went_on
     assert study.interrupted == number.name
     assert study.state == "interrupted"
+    check_history(url, "s", is_over=False)
     launch(url)
     check_history(url, "s", n_trials=N_TRIALS)
     assert trials_of(url) == undisturbed
@@ -59,8 +60,8 @@ def test_a_jump_of_the_clock_is_harmless(
         monkeypatch.setattr(time, "time", lambda: present() + jump.total_seconds())
         monkeypatch.setattr(storage_module, "datetime", Jumped)
 
-    monkeypatch.setattr(running, "TICK_S", 0.0)  # leases are looked at after every turn
-    study = launch(url, hurting(hurt, at=4))
+    monkeypatch.setattr(running, "TICK_S", 0.0)  # limits are looked at after every turn
+    study = launch(url, hurting(hurt, at=4), time_limit_s=3600.0)
     assert trials_of(url) == undisturbed
     check_history(url, "s", n_trials=N_TRIALS)
     assert all(trial.duration >= timedelta(0) for trial in study.trials)

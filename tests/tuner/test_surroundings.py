@@ -59,7 +59,7 @@ def test_a_folder_must_be_writable(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 def test_every_mistake_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A tracker that is not installed and artifacts that cannot be written are two lines."""
     make_file(tmp_path / "at")
-    monkeypatch.setitem(sys.modules, "mlflow", None)
+    monkeypatch.setitem(sys.modules, "mlflow.entities", None)
     monkeypatch.delitem(sys.modules, "tuner.trackers.mlflow", raising=False)
     keys = {"trainer": "mlp", "mlflow": "sqlite:///m.db", "artifacts": str(tmp_path / "at")}
     with pytest.raises(InputError) as caught:
@@ -91,7 +91,7 @@ def test_the_command_looks_around_before_it_starts_ray(
 
     make_file(tmp_path / "at")
     monkeypatch.setattr("tuner.warmup.warm_up", refuse)
-    monkeypatch.setitem(sys.modules, "mlflow", None)
+    monkeypatch.setitem(sys.modules, "mlflow.entities", None)
     monkeypatch.delitem(sys.modules, "tuner.trackers.mlflow", raising=False)
     given = {"artifacts": str(tmp_path / "at"), "mlflow": "sqlite:///m.db"}[wrong]
     storage = f"sqlite:///{tmp_path}/s.db"

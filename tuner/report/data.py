@@ -61,6 +61,7 @@ class TrialRecord:
         metrics: Name -> step -> value of everything measured besides.
         findings: What was recognised in training, such as a collapse.
         breaks: From when to when it waited for another attempt, in order; to None while it waits.
+        is_foreign: Another process added it, and no lane has begun it: it costs no budget.
     """
 
     number: int
@@ -77,6 +78,7 @@ class TrialRecord:
     metrics: Mapping[str, Mapping[int, float]] = field(default_factory=dict)
     findings: tuple[Finding, ...] = ()
     breaks: tuple[tuple[datetime, datetime | None], ...] = ()
+    is_foreign: bool = False
 
 
 @dataclass(frozen=True)
@@ -110,8 +112,8 @@ class StudyRecord:
         objectives: Name, direction (`minimize` or `maximize`) and unit of each objective.
         trials: Every trial, in any order.
         distributions: What each parameter was drawn from.
-        budget: Trials in all that the study may use, or None without a limit.
-        state: `running`, `stopping`, `finished` or `interrupted`.
+        budget: Own trials in all that the study may use, or None without a limit.
+        state: `running`, `interrupted`, `stopped`, `finished` or `empty`.
         best: Number of the best trial of a single objective, or None before there is one.
         front: Numbers of the trials on the Pareto front of several objectives.
         test: Figures of the best trial on the test part.

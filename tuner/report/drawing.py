@@ -93,7 +93,8 @@ def value_layout(axis: ValueAxis, title: str = "") -> dict[str, Any]:
     if axis.is_log:
         shown |= {"type": "log", "tickformat": ".3~g", "dtick": _log_tick(axis)}
     else:
-        shown |= {"type": "linear", "exponentformat": "power"}
+        plain = {"minexponent": 5, "separatethousands": True}  # 160,000, and 10^n from 10^6 on
+        shown |= {"type": "linear", "exponentformat": "power"} | plain
     return shown
 
 

@@ -134,8 +134,8 @@ def judged_by(study: StudyRecord, objective: int) -> StudyRecord:
 
 
 def state_word(study: StudyRecord, state: State) -> str:
-    """What a trial's state is called: nothing runs in a study that was interrupted."""
-    if state == "RUNNING" and study.state == "interrupted":
+    """What a trial's state is called: nothing runs in a study that nobody runs."""
+    if state == "RUNNING" and study.state in ("interrupted", "stopped"):
         return "interrupted"
     return STATE_WORDS[state]
 

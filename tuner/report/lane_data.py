@@ -89,13 +89,16 @@ def fills(study: StudyRecord) -> Fills:
     clock = clock_over(_ends(stretch) for stretch in stretches)
     facts = lane_facts(stretches)
     notes = pause_notes(clock)
-    for lane, own in facts.items():
-        if own["occupancy"] is not None:
+    for lane, fact in facts.items():
+        if fact["occupancy"] is not None:
             notes.append(
-                f"Lane {lane}: {own['occupancy']:.0%} of its slots held a row from its first fill "
+                f"Lane {lane}: {fact['occupancy']:.0%} of its slots held a row from its first fill "
                 "to the last start."
             )
-    shown = tuple(_fill([s for s in stretches if s.lane == lane], lane, clock) for lane in facts)
+    own = [[s for s in stretches if s.lane == lane] for lane in facts]
+    if any(len(told) > N_POINTS for told in own):
+        notes.append(f"{N_POINTS} points of each line are drawn, spread evenly.")
+    shown = tuple(_fill(told, lane, clock) for lane, told in zip(facts, own, strict=True))
     return Fills(shown, tuple(notes))
 
 

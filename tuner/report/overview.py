@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 from tuner.report import facts, tables, text
-from tuner.report.data import StudyRecord
+from tuner.report.data import STATE_WORDS, STATES, StudyRecord
 from tuner.report.standing import Standing, standing
 from tuner.report.text import escaped
 
@@ -127,6 +128,9 @@ def _front(record: StudyRecord) -> str:
 
 
 def _budget(record: StudyRecord) -> str:
+    """What became of the study's own trials; those of other processes stand apart."""
+    added = _added(record)
+    record = replace(record, trials=tuple(t for t in record.trials if not t.is_foreign))
     counts = facts.state_counts(record)
     open_count = max(0, (record.budget or 0) - len(record.trials))
     total = max(1, len(record.trials) + open_count)
@@ -148,8 +152,15 @@ def _budget(record: StudyRecord) -> str:
         f'<section class="card budget"><h2>Trials <span class="soft"><span class="num">'
         f"{len(record.trials):,}{of_all}</span></span></h2>"
         f'<div class="bar" aria-hidden="true">{bar}</div><ul class="legend">{legend}</ul>'
-        f"{_times(record)}{_reasons(record)}</section>"
+        f"{added}{_times(record)}{_reasons(record)}</section>"
     )
+
+
+def _added(record: StudyRecord) -> str:
+    """A sentence on the trials that other processes added, by state; empty without any."""
+    foreign = [trial.state for trial in record.trials if trial.is_foreign]
+    counted = (f"{foreign.count(s):,} {STATE_WORDS[s]}" for s in STATES if s in foreign)
+    return f'<p class="note">Other processes added {", ".join(counted)}.</p>' if foreign else ""
 
 
 def _times(record: StudyRecord) -> str:

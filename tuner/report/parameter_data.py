@@ -28,9 +28,7 @@ def ranked_axes(study: StudyRecord, objective: int = 0) -> list[ParameterAxis]:
     Raises:
         UndrawableError: No parameter varies.
     """
-    axes = scales.parameter_axes(study)
-    if not axes:
-        raise UndrawableError("No parameter of this study varies.")
+    axes = scales.drawn_axes(study)
     try:
         order = [name for name, _ in importance(study, objective=objective).shares]
     except UndrawableError:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from tuner.report import text
+from tuner.report.facts import UndrawableError
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
@@ -161,6 +162,19 @@ def parameter_axes(study: StudyRecord) -> list[ParameterAxis]:
     names += [name for name in seen if name not in study.distributions]
     axes = [_axis(name, study.distributions.get(name), seen.get(name, [])) for name in names]
     return [axis for axis in axes if axis.varies]
+
+
+def drawn_axes(study: StudyRecord) -> list[ParameterAxis]:
+    """The axes of the parameters that vary, at least one.
+
+    Raises:
+        UndrawableError: No parameter varies, or there is no trial.
+    """
+    axes = parameter_axes(study)
+    if not axes:
+        none = "No parameter of this study varies."
+        raise UndrawableError(none if study.trials else "The study has no trials yet.")
+    return axes
 
 
 def _axis(name: str, distribution: BaseDistribution | None, seen: list[Any]) -> ParameterAxis:

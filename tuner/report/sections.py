@@ -70,7 +70,7 @@ def _head(record: StudyRecord, key: str, heading: str) -> str:
     about = facts.subject(record)
     what = f"<span><bdi>{escaped(about)}</bdi></span>" if about else ""
     jumps = "".join(f'<a href="#{anchor}">{word}</a>' for anchor, word in links(record, key))
-    known = record.state in ("running", "stopping", "finished", "interrupted")
+    known = record.state in ("running", "finished", "interrupted", "stopped")
     return (
         f'<header class="head"><div class="line"><{heading} dir="auto">'
         f"{escaped(record.name)}</{heading}>"

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 from tuner.report import facts, scales, text
 from tuner.report.data import StudyRecord, TrialRecord
-from tuner.report.facts import UndrawableError
 from tuner.report.scales import ParameterAxis
 
 BEST_SHARE = 0.1
@@ -66,9 +65,7 @@ def ranges(study: StudyRecord) -> Ranges:
     Raises:
         UndrawableError: No parameter varies.
     """
-    axes = scales.parameter_axes(study)
-    if not axes:
-        raise UndrawableError("No parameter of this study varies.")
+    axes = scales.drawn_axes(study)
     best = _best(study)
     trials = facts.by_number(study)
     shown = [_range(study, axis, trials, best) for axis in axes[:N_AXES]]

@@ -38,10 +38,18 @@ def ranges(study: StudyRecord) -> Drawing:
         yaxis=rows_layout(names),
         annotations=[word for row, found in enumerate(data.ranges) for word in _ends(row, found)],
     )
+    caption = join([*_caption(study, data), *data.notes])
+    return Drawing("Space as given and as searched", caption, figure)
+
+
+def _caption(study: StudyRecord, data: Ranges) -> tuple[str, ...]:
+    """What is drawn, and what the best trials say, if there are any."""
+    lead = "Lines are what was given, ticks the trials"
+    if not data.n_best:
+        return (f"{lead}; none of them has a value.",)
     who = "the Pareto front" if study.is_multi_objective else f"the {data.n_best} best trials"
-    lead = f"Lines are what was given, ticks the trials, stars {who}."
     hints = data.hints or ("The best values do not crowd at a bound.",)
-    return Drawing("Space as given and as searched", join([lead, *hints, *data.notes]), figure)
+    return (f"{lead}, stars {who}.", *hints)
 
 
 def _ends(row: int, found: Range) -> list[dict[str, Any]]:

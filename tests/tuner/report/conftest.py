@@ -4,20 +4,34 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import report_pages
 import report_samples
+from report_pages import Page
 
 from tuner.report.data import StudyRecord
 from tuner.storage import open_storage
 from tuner.storage.storage import Storage
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Storage, Path]]:
     """One database for all made-up studies."""
     path = tmp_path_factory.mktemp("numbers") / "s.db"
     storage = open_storage(f"sqlite:///{path}")
     yield storage, path
     storage.close()
+
+
+@pytest.fixture(scope="session")
+def page(database: tuple[Storage, Path]) -> Page:
+    """A study of one objective, by plain Optuna."""
+    return report_pages.study(database)
+
+
+@pytest.fixture(scope="session")
+def ours(database: tuple[Storage, Path]) -> Page:
+    """Another one of ours, with lanes: its trials that were never tried are foreign."""
+    return report_pages.study(database, seed=5, add=report_pages.launched)
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
@@ -34,6 +34,7 @@ class Row:
     params: dict[str, Any] = field(default_factory=dict)
     curve: dict[int, float] = field(default_factory=dict)
     attributes: dict[str, Any] = field(default_factory=dict)
+    is_own: bool = False  # a lane has begun it
 
     @property
     def worked_s(self) -> float:
@@ -87,9 +88,18 @@ def read(path: Path, study_id: int) -> list[Row]:
             begun, over = (moment.astimezone().replace(tzinfo=None) for moment in moments)
             found[key].spans.append((begun, over))
     for row in found.values():
+        row.is_own = bool(row.spans)
         row.spans = row.spans or [(row.started, row.ended)]
     database.close()
     return list(found.values())
+
+
+def select(path: Path, query: str, *given: Any) -> list[tuple[Any, ...]]:
+    """What the database answers."""
+    with sqlite3.connect(path) as database:
+        found = database.execute(query, given).fetchall()
+    database.close()
+    return found
 
 
 def busy_s(rows: list[Row]) -> float:
@@ -102,6 +112,13 @@ def busy_s(rows: list[Row]) -> float:
         total += max(0.0, (end - max(start, reached)).total_seconds())
         reached = max(reached, end)
     return total
+
+
+def figures(source: str) -> dict[str, Any]:
+    """The figures in a page by the id of their element."""
+    data = source.partition('id="figures">')[2].partition("</script>")[0]
+    found: dict[str, Any] = json.loads(data)["figures"]
+    return found
 
 
 class Cells(HTMLParser):
@@ -142,14 +159,26 @@ class Cells(HTMLParser):
 
 
 def stored(
-    database: tuple[Storage, Path], made: Sequence[FrozenTrial], directions: Sequence[str]
+    database: tuple[Storage, Path],
+    made: Sequence[FrozenTrial],
+    directions: Sequence[str],
+    add: Callable[[Storage, int], None] | None = None,
 ) -> tuple[StudyRecord, list[Row]]:
-    """A study in the database, as the report has it and as SQL tells it."""
+    """A study in the database, as the report has it and as SQL tells it.
+
+    Args:
+        database: Where.
+        made: Its trials.
+        directions: Of its objectives.
+        add: Writes more of the study of that id.
+    """
     storage, path = database
     study = optuna.create_study(storage=storage, directions=directions)
     for trial in made:
         study.add_trial(trial)
         _tried_twice(storage, study)
+    if add is not None:
+        add(storage, study._study_id)
     found = tuner.Study(storage, f"sqlite:///{path}", study.study_name).record()
     return found, read(path, study._study_id)
 

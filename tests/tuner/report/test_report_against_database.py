@@ -140,9 +140,9 @@ def test_the_page_shows_these_numbers(told: Told, tmp_path: Path) -> None:
     assert f"value {number(best.value)}" in words
     for state, name in ((TrialState.COMPLETE, "complete"), (TrialState.PRUNED, "pruned")):
         assert f"{name} {len(told.of(state))} " in words
-    storage = f"--storage {told.study.storage}"
-    assert f"tuner resume {storage} told " in words
-    assert f"tuner replay {storage} told {best.number} " in words
+    given = f"--storage {told.study.storage} --objective MODULE:NAME"
+    assert f"tuner resume {given} told " in words
+    assert f"tuner replay {given} told {best.number} " in words
 
 
 def test_a_notebook_shows_the_first_screen(told: Told) -> None:

@@ -233,18 +233,20 @@ def test_one_row_per_trial(word: str, request: pytest.FixtureRequest) -> None:
 def test_a_study_without_trials() -> None:
     """Every figure's place says in one sentence why it is empty."""
     page = Page(document([StudyRecord("nothing", LOSS)]))
-    assert page.text.count("The study has no trials yet.") >= 4
+    assert page.text.count("The study has no trials yet.") >= 9
+    assert "No parameter of this study varies." not in page.text
     assert figures_of(page) == {}
 
 
 def test_a_study_of_failures_only() -> None:
     """Failures are told with reason and error; figures that need values say so."""
     trials = tuple(
-        TrialRecord(n, "FAIL", reason="error: bad <shape>", error="Traceback\n<boom>")
+        TrialRecord(n, "FAIL", None, {"x": n}, reason="error: bad <shape>", error="Oh\n<boom>")
         for n in range(3)
     )
     page = Page(document([StudyRecord("failed", LOSS, trials, budget=3)]))
     assert "None of 3 trials has a value yet." in page.text
+    assert "ticks the trials; none of them has a value." in page.text
     assert "error: bad <shape>" in page.text
     assert "<boom>" in page.text
     assert "No trial is complete yet." in page.text

@@ -5,89 +5,42 @@ from __future__ import annotations
 import math
 import statistics
 from collections import Counter
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import optuna
-import pytest
-from optuna.distributions import CategoricalDistribution, FloatDistribution
-from optuna.trial import FrozenTrial, TrialState
-from report_rows import Cells, Row, busy_s, stored
+from report_pages import N_TRIALS, PAUSE_AT, SPACE, START, Page, study
+from report_rows import Cells, Row, busy_s
 
-from tuner.report.data import StudyRecord
 from tuner.report.html import document
-from tuner.report.text import duration, number
+from tuner.report.text import DASH, duration, number
 from tuner.storage.storage import Storage
 
-START = datetime(2026, 3, 2, 14, 5)
-SPACE: dict[str, optuna.distributions.BaseDistribution] = {
-    "rate": FloatDistribution(0.0, 1.0),
-    "kind": CategoricalDistribution(["a", "b"]),
-}
-N_TRIALS = 60
-PAUSE_AT = 30  # the trial before which nothing ran for an hour
 
-
-@dataclass(frozen=True)
-class Page:
-    """A study as the report has it, as SQL tells it, and the words of its page."""
-
-    record: StudyRecord
-    rows: list[Row]
-    text: str
-
-    def of(self, state: str) -> list[Row]:
-        """The trials in that state."""
-        return [row for row in self.rows if row.state == state]
-
-
-def trial(number: int, rng: np.random.Generator, n_objectives: int) -> FrozenTrial:
-    """High rates fail, some trials are pruned, every tenth repeats the parameters of the first."""
-    rate, kind = (0.0, "a") if number % 10 == 0 else (float(rng.random()), "ab"[rng.integers(2)])
-    state = TrialState.COMPLETE
-    if rate > 0.7:
-        state = TrialState.FAIL
-    elif number % 3 == 1:
-        state = TrialState.PRUNED
-    n_steps = int(rng.choice([1, 3])) if state is TrialState.PRUNED else 4
-    curve = {step: rate + 1 / step + 0.01 * float(rng.random()) for step in range(1, n_steps + 1)}
-    values = [curve[n_steps], *(float(rng.random()) for _ in range(n_objectives - 1))]
-    attributes: dict[str, Any] = {}
-    if state is TrialState.FAIL:
-        attributes["reason"] = ["non-finite: at step 2", "oom"][number % 2]
-    if kind == "b":
-        attributes["findings"] = [{"epoch": 1 + number % 4, "kind": "slow start", "text": "late"}]
-    made = optuna.trial.create_trial(
-        state=state,
-        values=values if state is TrialState.COMPLETE else None,
-        params={"rate": rate, "kind": kind},
-        distributions=SPACE,
-        intermediate_values=curve if n_objectives == 1 else {},
-        user_attrs=attributes,
+def test_importance_is_told_as_stored(page: Page) -> None:
+    """Percentages are Optuna's of the stored trials: complete by value, pruned by how far."""
+    ranked = sorted(page.of("COMPLETE"), key=lambda row: (row.values[0], row.number))
+    pruned = [(-max(row.curve), row.last, row.number, row) for row in page.of("PRUNED")]
+    ranked += [row for *_, row in sorted(pruned, key=lambda item: item[:3])]
+    plain = optuna.create_study()
+    for rank, row in enumerate(ranked):
+        kept = {name: row.params[name] for name in SPACE}
+        made = optuna.trial.create_trial(value=float(rank), params=kept, distributions=SPACE)
+        plain.add_trial(made)
+    n_best = max(5, math.ceil(len(ranked) / 10))
+    evaluator = optuna.importance.PedAnovaImportanceEvaluator(
+        target_quantile=max(0.1, 5 / len(ranked))
     )
-    late_s = 3600 if number >= PAUSE_AT else 0
-    made.datetime_start = START + timedelta(seconds=late_s + 2 * number)
-    made.datetime_complete = made.datetime_start + timedelta(seconds=float(rng.integers(1, 9)))
-    return made
+    shares = optuna.importance.get_param_importances(plain, evaluator=evaluator)
+    ordered = sorted(shares.items(), key=lambda item: -item[1])
+    percents = [f"{name}  {_percent(share)}" for name, share in ordered]
+    assert page.figures["importance-plot"]["layout"]["yaxis"]["ticktext"] == percents
+    assert f"among the best {n_best} of {len(ranked)}, pruned ones ranked" in page.text
 
 
-def study(database: tuple[Storage, Path], n_objectives: int = 1, seed: int = 0) -> Page:
-    """Sixty trials in two runs an hour apart, half of them tried twice."""
-    rng = np.random.default_rng(seed)
-    made = [trial(n, rng, n_objectives) for n in range(N_TRIALS)]
-    directions = ["minimize", "maximize"][:n_objectives]
-    record, rows = stored(database, made, directions)
-    return Page(record, rows, Cells(document([record])).text)
-
-
-@pytest.fixture(scope="module")
-def page(database: tuple[Storage, Path]) -> Page:
-    """A study of one objective."""
-    return study(database)
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %" if share >= 0.01 else "< 1 %"
 
 
 def test_the_lead_is_told_as_stored(page: Page) -> None:
@@ -196,15 +149,16 @@ def test_several_objectives_are_told_as_stored(database: tuple[Storage, Path]) -
     assert f"(value {number(worst[0])}, value 1 {number(worst[1])})" in page.text
 
 
-def test_compared_studies_are_told_as_stored(database: tuple[Storage, Path], page: Page) -> None:
-    """A row each: the best value, trials by state, time of work; then the best parameters."""
-    other = study(database, seed=5)
-    text = Cells(document([page.record, other.record])).text
+def test_compared_studies_are_told_as_stored(page: Page, ours: Page) -> None:
+    """A row each: best value, test figures, trials by state, time; then the best parameters."""
+    text = Cells(document([page.record, ours.record])).text
     shown = []
-    for one in (page, other):
+    for one in (page, ours):
         best = min(one.of("COMPLETE"), key=lambda row: (row.values[0], row.number))
         counts = " ".join(str(len(one.of(s))) for s in ("COMPLETE", "PRUNED", "FAIL"))
+        figures = one.stored_test.items()
+        tests = " · ".join(f"{name} {number(n)}" for name, n in figures) or DASH
         row = f"{one.record.name} {one.record.state} {number(best.values[0])}"
-        assert f"{row} \N{EN DASH} {counts} {duration(busy_s(one.rows))} " in text
+        assert f"{row} {tests} {counts} {duration(busy_s(one.rows))} " in text
         shown.append(number(best.params["rate"]))
     assert f" rate {' '.join(shown)} " in text
