@@ -53,7 +53,9 @@ OBJECTIVES = {
 def test_every_objective_can_be_tuned(url: str, data: str) -> None:
     """The figures of a task are values of its trials, beside what a trial costs."""
     costs = ["n_parameters", "training_time", "inference_latency"]
-    study = launch(url, data, {"learning_rate": 1e-3}, objectives=OBJECTIVES[data] + costs, trials=3, epochs=2)
+    study = launch(
+        url, data, {"learning_rate": 1e-3}, objectives=OBJECTIVES[data] + costs, trials=3, epochs=2
+    )
     assert all(len(trial.values) == 6 for trial in study.trials)
     table = study.frame()
     assert (table[costs] > 0).all().all()
