@@ -96,6 +96,10 @@ FINE: tuple[tuple[str, dict[str, Any]], ...] = (
     ("normal_vectors", {"loss": "minimax", "discriminator_steps": 20, "discriminator_ratio": 4.0}),
     ("line", {"learning_rate": 1e-3}),
     ("line", {"learning_rate": 5e-4, "activation": "tanh"}),
+    (
+        "ring",
+        {"loss": "wasserstein", "clip": 0.03, "discriminator_steps": 5, "batch_size": 64},
+    ),
 )
 """Data and settings that learn it."""
 
