@@ -198,4 +198,4 @@ def test_bounds_that_cannot_move_give_no_hint(
 def test_no_space_without_parameters() -> None:
     """A study in which nothing varies says so."""
     with pytest.raises(UndrawableError, match="No parameter"):
-        space_data.ranges(StudyRecord("s", LOSS))
+        space_data.ranges(StudyRecord("s", LOSS, (TrialRecord(0, "COMPLETE", (0.5,), {}),)))
