@@ -5,7 +5,7 @@ Run: python benchmarks/storage.py
 
 `client` sends the same trials by random search through `study.ask`, `trial.report` and
 `study.tell` to every storage; `ledger` has a scripted lane of 64 rows report to a real ledger;
-`growth` compares the 200 trials after the first 100 with those after the first 10,000;
+`growth` compares trials after the first 100 with trials after the first 10,000, in turn;
 `opening` reads a study of 10,000 trials with 20 reports each. PostgreSQL is measured where the
 wheel `pgserver` is installed.
 
@@ -24,13 +24,14 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import optuna
 import psutil
 from optuna.storages import BaseStorage, InMemoryStorage, RDBStorage
-from scripted_lane import FIVE_FLOATS, Work, scripted_study
+from scripted_lane import FIVE_FLOATS, ScriptedLane, Work, scripted_study
 from sqlalchemy import Engine, event
 
 from tuner.spec import PrunerSpec
@@ -40,7 +41,7 @@ N_REPEATS = 3
 """The best of so many counts, since other programs on the machine only add."""
 
 N_COUNTED = 200
-N_SHORT, N_LONG = 100, 10_000
+N_SHORT, N_LONG, N_PART = 100, 10_000, 50
 EVERY_REPORT = PrunerSpec(name="none")
 
 Urls = Sequence[tuple[str, str]]
@@ -138,37 +139,37 @@ def ledger(urls: Urls, folder: Path, n_trials: int) -> None:
 
 
 def growth(_urls: Urls, folder: Path, _n_trials: int) -> None:
-    """The same trials at the start of a study and at its end, on SQLite."""
+    """A trial of a short study and one of a long one in turn, on SQLite."""
     storage = open_storage(f"sqlite:///{folder}/growth.db")
-    study = new_study(storage)
-
-    def run_more(n_trials: int) -> tuple[int, Cost]:
-        return n_trials, run_trials(study, n_trials)
-
-    compare("client", run_more)
+    compare("client", *(partial(run_trials, new_study(storage)) for _ in range(2)))
     storage.close()
     work = Work(FIVE_FLOATS, pruner=EVERY_REPORT, n_epochs=10)
-    with scripted_study(f"sqlite:///{folder}/grown.db", folder, work) as lane:
-
-        def turn_more(n_trials: int) -> tuple[int, Cost]:
-            n_before = lane.n_started
-            METER.begin()
-            lane.run_until(n_before + n_trials)
-            n_started = lane.n_started - n_before
-            return n_started, METER.per_trial(n_started)
-
-        compare("ledger", turn_more)
+    with (
+        scripted_study(f"sqlite:///{folder}/young.db", folder, work) as young,
+        scripted_study(f"sqlite:///{folder}/grown.db", folder, work) as grown,
+    ):
+        compare("ledger", partial(turn_more, young), partial(turn_more, grown))
 
 
-def compare(name: str, go_on: Callable[[int], tuple[int, Cost]]) -> None:
-    """Prints what `go_on` takes for a trial after the first hundred and after ten thousand."""
-    n_done, _ = go_on(N_SHORT)
-    n_more, early = go_on(N_COUNTED)
-    n_filled, _ = go_on(N_LONG - n_done - n_more)
-    _, late = go_on(N_COUNTED)
-    show(f"{name}, after {n_done}", early)
-    n_done += n_more + n_filled
-    show(f"{name}, after {n_done}", late, f"x {late.cpu_ms / early.cpu_ms:.2f} of CPU time")
+def turn_more(lane: ScriptedLane, n_trials: int) -> Cost:
+    """What each of at least `n_trials` more trials of the lane takes."""
+    n_before = lane.n_started
+    METER.begin()
+    lane.run_until(n_before + n_trials)
+    return METER.per_trial(lane.n_started - n_before)
+
+
+def compare(name: str, short: Callable[[int], Cost], long: Callable[[int], Cost]) -> None:
+    """Prints what a trial takes after a hundred and after ten thousand, the best of some rounds.
+
+    In turn, since a machine that others share changes its speed from minute to minute.
+    """
+    short(N_SHORT)
+    long(N_LONG)
+    costs = [(short(N_PART), long(N_PART)) for _ in range(N_COUNTED // N_PART)]
+    early, late = (min(own, key=lambda cost: cost.cpu_ms) for own in zip(*costs, strict=True))
+    show(f"{name}, after {N_SHORT}", early)
+    show(f"{name}, after {N_LONG}", late, f"x {late.cpu_ms / early.cpu_ms:.2f} of CPU time")
 
 
 def opening(_urls: Urls, folder: Path, _n_trials: int) -> None:
