@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -360,7 +361,28 @@ def test_signals_of_a_terminal_leave_nothing_behind(
     for _ in range(n):
         os.killpg(process.pid, number)
     _, said = process.communicate(timeout=PATIENCE_S)
-    assert process.returncode == code
+    assert process.returncode == code, said
+    assert said.splitlines()[-1].startswith("tuner resume ")
+    check_gone(children)
+    assert tuner.load("s", storage=url).state == "interrupted"
+    tuner.load("s", storage=url).resume(trials=60, inline=True)
+    check_history(url, "s")
+
+
+@pytest.mark.slow
+def test_a_service_manager_may_signal_every_process(
+    start: Callable[..., subprocess.Popen[str]], url: str
+) -> None:
+    """SIGTERM to the command and to all that Ray started is an interruption like any other."""
+    process = start(*LAUNCH, "--trials", "2000")
+    wait_until(lambda: n_ended(url) > 3 or process.poll() is not None)
+    command = psutil.Process(process.pid)
+    children = command.children(recursive=True)
+    for signalled in (command, *children):
+        with suppress(psutil.NoSuchProcess):
+            signalled.terminate()
+    _, said = process.communicate(timeout=PATIENCE_S)
+    assert process.returncode == 143, said
     assert said.splitlines()[-1].startswith("tuner resume ")
     check_gone(children)
     assert tuner.load("s", storage=url).state == "interrupted"

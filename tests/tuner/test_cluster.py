@@ -22,7 +22,7 @@ from history import check_history
 from stubs import StubTrainer
 
 import tuner
-from tuner.cluster.service import Room
+from tuner.cluster.service import Room, own_node
 from tuner.errors import StudyDeletedError
 from tuner.messages import Snapshot
 from tuner.storage import open_storage
@@ -75,6 +75,14 @@ def test_one_lane_on_ray_gives_the_trials_of_one_inline(url: str) -> None:
     on_ray = launch(url, study="ray", **keys)
     inline = launch(url, study="inline", inline=True, **keys)
     assert rows(on_ray) == rows(inline)
+
+
+def test_a_signal_to_the_group_of_a_command_does_not_reach_ray() -> None:
+    """Ray's processes are in other groups than this one: `timeout` ends a command, not its node."""
+    node = own_node()
+    everything = [*node, *(child for process in node for child in process.children(recursive=True))]
+    assert len(node) == 2 and len(everything) > 2
+    assert os.getpgrp() not in {os.getpgid(process.pid) for process in everything}
 
 
 def kill_lane_once(marker: Path) -> type[StubTrainer]:

@@ -9,8 +9,10 @@ from __future__ import annotations
 import shlex
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import ray
@@ -72,35 +74,14 @@ def run(
     """
     node = own_node()
     _open(host, url, plan, owner)
-    broken: list[Exception] = []
     opening = Opening(plan.n_lanes, room().n_cpus, must_wait=plan.spec.lanes == "auto")
-    given = host, plan, job, opening, broken
-    lanes = threading.Thread(target=_run_lanes, args=given, daemon=True)
+    work = _Work(host, plan, job, node, opening)
     with Interruptions(lambda name: host.stop.remote(f"interrupted by {name}")) as interruptions:
         try:
-            lanes.start()
-            while lanes.is_alive():
-                if has_died(node):
-                    raise _death(node, plan)
-                if interruptions.received and not opening.has_begun:
-                    raise KeyboardInterrupt  # no lane has a trial that it could save
-                _poll(host, (opening.consider, on_progress), lanes.is_alive)
-                lanes.join(POLL_S)
-            _poll(host, (on_progress,), lambda: True)
-            if broken:
-                raise TunerError(f"ray: cannot run lanes: {broken[0]}")
-            _close(host)
-        except RayActorError as error:
-            raise _death(node, plan) from error
-        except NodeDiedError:
-            raise
-        except TunerError as error:
-            lanes.join(LANES_TIMEOUT_S)
-            if not isinstance(error, StorageError):
-                _close(host)
-            raise
-        except KeyboardInterrupt:
-            _close(host)
+            work.to_the_end(interruptions, on_progress)
+        except (RayActorError, NodeDiedError) as error:
+            if not interruptions.received:  # one to the whole group ends Ray's processes too
+                raise work.death() from error
         finally:
             ray.kill(host)
     return interruptions.received
@@ -117,13 +98,69 @@ def _open(host: Any, url: str, plan: Plan, owner: Owner) -> None:
         raise
 
 
-def _death(node: Sequence[psutil.Process], plan: Plan) -> NodeDiedError:
-    what = "ray: its node" if has_died(node) else f"study {plan.study!r}: its ledger"
-    return NodeDiedError(what, plan)
+@dataclass(frozen=True)
+class _Work:
+    """A study whose ledger is open, and its lanes."""
 
+    host: Any
+    plan: Plan
+    job: LaneJob
+    node: Sequence[psutil.Process]
+    opening: Opening
 
-def _close(host: Any) -> None:
-    ray.get(host.close.remote(), timeout=LEDGER_TIMEOUT_S)
+    def to_the_end(
+        self, interruptions: Interruptions, on_progress: Callable[[Snapshot], None] | None
+    ) -> None:
+        """Lanes run until the study ends or is interrupted, and the ledger is closed."""
+        broken: list[Exception] = []
+        lanes = threading.Thread(target=self._run_lanes, args=(broken,), daemon=True)
+        try:
+            lanes.start()
+            while lanes.is_alive():
+                self._check_node()
+                if interruptions.received and not self.opening.has_begun:
+                    raise KeyboardInterrupt  # no lane has a trial that it could save
+                _poll(self.host, (self.opening.consider, on_progress), lanes.is_alive)
+                lanes.join(POLL_S)
+            _poll(self.host, (on_progress,), lambda: True)
+            if broken:
+                raise TunerError(f"ray: cannot run lanes: {broken[0]}")
+        except NodeDiedError:
+            raise
+        except TunerError as error:
+            lanes.join(LANES_TIMEOUT_S)
+            if not isinstance(error, StorageError):
+                self._close()
+            raise
+        except KeyboardInterrupt:
+            pass
+        self._close()
+
+    def death(self) -> NodeDiedError:
+        """What says that the node, or else the ledger, is gone."""
+        is_node = has_died(self.node)
+        return NodeDiedError(
+            "ray: its node" if is_node else f"study {self.plan.study!r}: its ledger", self.plan
+        )
+
+    def _check_node(self) -> None:
+        """Ray ends this process soon after its node has died, without a word."""
+        if has_died(self.node):
+            raise self.death()
+
+    def _close(self) -> None:
+        closing = self.host.close.remote()
+        until = time.monotonic() + LEDGER_TIMEOUT_S
+        while not ray.wait([closing], timeout=POLL_S)[0] and time.monotonic() < until:
+            self._check_node()
+        ray.get(closing, timeout=0)
+
+    def _run_lanes(self, broken: list[Exception]) -> None:
+        """Tune runs one trial a lane until every lane has ended; what stops it goes to `broken`."""
+        try:
+            _fit(self.host, self.plan, self.job, self.opening)
+        except Exception as error:  # noqa: BLE001 - raised again in the driver's thread
+            broken.append(error)
 
 
 def _answer(reference: Any) -> Any:
@@ -154,16 +191,6 @@ def _poll(
     for listener in listeners:
         if listener is not None:
             listener(snapshot)
-
-
-def _run_lanes(
-    host: Any, plan: Plan, job: LaneJob, opening: Opening, broken: list[Exception]
-) -> None:
-    """Tune runs one trial a lane until every lane has ended; what stops it goes to `broken`."""
-    try:
-        _fit(host, plan, job, opening)
-    except Exception as error:  # noqa: BLE001 - raised again in the driver's thread
-        broken.append(error)
 
 
 @contextmanager

@@ -80,7 +80,7 @@ def start(
     try:
         if address is None:
             _require_token()
-            with _surroundings(surroundings), _quick_start():
+            with _surroundings(surroundings), _adapted_start():
                 ray.init(
                     address="local",
                     num_cpus=n_cpus,
@@ -119,8 +119,11 @@ def _surroundings(more: Mapping[str, str]) -> Iterator[None]:
 
 
 @contextmanager
-def _quick_start() -> Iterator[None]:
-    """A Ray that starts meanwhile has no autoscaler, forwards no logs and counts no usage.
+def _adapted_start() -> Iterator[None]:
+    """A Ray that starts meanwhile stands apart from signals, and starts nothing it does not need.
+
+    A signal to the group of this process, as `timeout` sends, would end Ray before its rows were
+    saved; its processes are in a group of their own, and end with this one all the same.
 
     A local Ray has nothing to scale, its logs are not forwarded and its usage statistics are off,
     but ray.init has no option to leave their processes out, so this is the one place that touches
@@ -130,16 +133,17 @@ def _quick_start() -> Iterator[None]:
     """
     params: Any = parameter.RayParams
     api_server: Any = Node.start_api_server
-    get_node = services.get_node
+    get_node, popen = services.get_node, services.ConsolePopen
     vars(parameter)["RayParams"] = partial(params, include_log_monitor=False, no_monitor=True)
     type.__setattr__(Node, "start_api_server", _no_api_server)
     vars(services)["get_node"] = partial(_once_there, get_node)
+    vars(services)["ConsolePopen"] = partial(popen, process_group=0)
     try:
         yield
     finally:
         vars(parameter)["RayParams"] = params
         type.__setattr__(Node, "start_api_server", api_server)
-        vars(services)["get_node"] = get_node
+        vars(services).update(get_node=get_node, ConsolePopen=popen)
 
 
 def _once_there(get_node: Callable[[str, str], Any], gcs_address: str, node_id: str) -> Any:
