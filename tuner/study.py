@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
-from tuner import launching, model_folder, replaying
+from tuner import launching, model_folder, preference, replaying
 from tuner.commands import Commands
 from tuner.errors import InputError
 from tuner.occupancy import stack_facts
@@ -22,7 +22,7 @@ from tuner.resolve import resolve
 from tuner.running import OnProgress
 from tuner.spec import DEFAULT_STORAGE, Spec, spec_from_mapping
 from tuner.study_record import failure_lines, lane_table, study_record
-from tuner.study_state import StudyState, study_state
+from tuner.study_state import StudyState, early_end, study_state
 from tuner.trackers import tracked
 from tuner.warmup import Warmup, warm_up
 
@@ -87,12 +87,12 @@ class Study:
     @property
     def ended(self) -> str | None:
         """Why it ended before its trials were used up, or None."""
-        return self.standing.ended
+        return early_end(self._storage, self._study_id)
 
     @property
     def owner(self) -> str | None:
         """Who runs it now, for people."""
-        owner = self.standing.owner
+        owner = launching.living_owner(self._storage, self._study_id)
         return None if owner is None else launching.describe_owner(owner)
 
     @property
@@ -118,14 +118,16 @@ class Study:
         """The best trial of a study with one objective.
 
         Raises:
-            ValueError: No trial is complete yet.
+            ValueError: No trial is complete yet, or nobody has chosen one.
             RuntimeError: The study has several objectives; see `best_trials`.
         """
-        return self._storage.get_best_trial(self._study_id)
+        return preference.best_trial(self._storage, self._study_id)
 
     @property
     def best_trials(self) -> list[FrozenTrial]:
-        """The best trial, or the trials on the Pareto front; empty before one is complete."""
+        """The best trial, the Pareto front, or what a person prefers; empty before there is one."""
+        if (liked := preference.favourites(self._storage, self._study_id)) is not None:
+            return liked
         if not self.counts["COMPLETE"]:
             return []
         return [self.best_trial] if len(self.optuna.directions) == 1 else self.optuna.best_trials
@@ -205,7 +207,7 @@ class Study:
 
     def request_stop(self) -> bool:
         """Asks whoever runs the study to stop; False if nobody does."""
-        if self.standing.owner is None:
+        if self.owner is None:
             return False
         self._storage.records.request_stop(self._study_id)
         return True
@@ -236,11 +238,10 @@ class Study:
         Raises:
             InputError: Plain Optuna made the study, or its code must be given again.
         """
+        self._check_ours()
         spec, standing = self.spec, self.standing
         n = max(standing.n_own, spec.trials if trials is None else trials)
         is_closed = self._storage.records.owner(self._study_id) is None
-        if not self.is_ours:
-            raise InputError(f"study {self.name!r}: was not made by tuner")
         if standing.word == "finished" and is_closed and n == standing.n_own:
             return self
         spec = spec.model_copy(update={"trials": n})
@@ -296,9 +297,12 @@ class Study:
         return model_folder.save(stored, chosen, Path(folder), force=force)
 
     def _resolved(self, objective: str | Callable[..., Any] | None) -> Resolved:
+        self._check_ours()
+        return resolve(self.spec, given_again(self.name, self.spec, objective or self._objective))
+
+    def _check_ours(self) -> None:
         if not self.is_ours:
             raise InputError(f"study {self.name!r}: was not made by tuner")
-        return resolve(self.spec, given_again(self.name, self.spec, objective or self._objective))
 
     def _attributes(self) -> dict[str, Any]:
         return self._storage.get_study_system_attrs(self._study_id)

@@ -14,6 +14,7 @@ from tuner.findings import found_in
 from tuner.judge import ERROR, REASON
 from tuner.launching import METRIC_NAMES
 from tuner.occupancy import lane_facts
+from tuner.preference import favourites
 from tuner.report.data import Finding, SampleSeries, State, StudyRecord, TrialRecord
 from tuner.samples import stored_samples
 
@@ -58,13 +59,11 @@ def study_record(
     trials = storage.get_all_trials(study_id, deepcopy=False)
     directions = storage.get_study_directions(study_id)
     names = objective_names(storage, study_id)
-    attempts: dict[int, list[Attempt]] = defaultdict(list)
-    for attempt in storage.records.attempts(study_id):
-        attempts[attempt.trial_id].append(attempt)
-    metrics = by_step(storage.records.metrics(study_id))
     signs = [1 if direction.name == "MINIMIZE" else -1 for direction in directions]
     front = _front(trials, signs)
-    best = front[0] if len(signs) == 1 and front else None
+    liked = favourites(storage, study_id)
+    firsts = front if liked is None else [trial.number for trial in liked]
+    best = firsts[0] if len(signs) == 1 and firsts else None
     is_whole = bool(spec.get("trainer") or spec.get("objective"))
     return StudyRecord(
         name=storage.get_study_name_from_id(study_id),
@@ -72,15 +71,7 @@ def study_record(
             (name, direction.name.lower(), "")
             for name, direction in zip(names, directions, strict=True)
         ),
-        trials=tuple(
-            trial_record(
-                trial,
-                attempts[trial._trial_id],
-                metrics[trial._trial_id],
-                is_ours=stored is not None,
-            )
-            for trial in trials
-        ),
+        trials=_trial_records(storage, study_id, trials, is_ours=stored is not None),
         distributions=_distributions(trials),
         budget=spec.get("trials"),
         state=state,
@@ -91,10 +82,27 @@ def study_record(
         environment=environment,
         commands=commands.about(best, is_whole=is_whole),
         stretches=tuple(storage.records.activity(study_id)),
-        samples=tuple(
-            SampleSeries(found.trial, found.why, found.kind, found.epochs, found.frames, found.real)
-            for found in stored_samples(storage, study_id, artifacts)
-        ),
+        samples=_samples(storage, study_id, artifacts),
+    )
+
+
+def _trial_records(
+    storage: Storage, study_id: int, trials: Iterable[FrozenTrial], *, is_ours: bool
+) -> tuple[TrialRecord, ...]:
+    attempts: dict[int, list[Attempt]] = defaultdict(list)
+    for attempt in storage.records.attempts(study_id):
+        attempts[attempt.trial_id].append(attempt)
+    metrics = by_step(storage.records.metrics(study_id))
+    return tuple(
+        trial_record(trial, attempts[trial._trial_id], metrics[trial._trial_id], is_ours=is_ours)
+        for trial in trials
+    )
+
+
+def _samples(storage: Storage, study_id: int, artifacts: Path) -> tuple[SampleSeries, ...]:
+    return tuple(
+        SampleSeries(found.trial, found.why, found.kind, found.epochs, found.frames, found.real)
+        for found in stored_samples(storage, study_id, artifacts)
     )
 
 
