@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import importlib
+import importlib.util
 import logging
 from pathlib import Path
 
-import optuna
 import pytest
 import torch
 
-optuna.logging.set_verbosity(optuna.logging.WARNING)
+if importlib.util.find_spec("optuna") is not None:  # `pytest -m gpu` goes without
+    importlib.import_module("optuna").logging.set_verbosity(logging.WARNING)
 
 
 @pytest.fixture(autouse=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -91,17 +90,19 @@ def with_params(
     return objective
 
 
-_ENDINGS = (Exception, SystemExit, GeneratorExit, asyncio.CancelledError)
-"""What ends a trial and not the study; Ctrl-C and the end of an attempt are no endings."""
-
-
 def call(objective: TrialObjective, trial: Trial, n_objectives: int) -> Ending:
-    """Runs an objective to its end; whatever it raises or returns is an ending, not an error."""
+    """Runs an objective to its end; whatever it raises or returns is an ending, not an error.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C ends the study, not the trial.
+    """
     try:
         returned = objective(trial)
     except optuna.TrialPruned:
         return Ending("pruned")
-    except _ENDINGS as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # noqa: BLE001 - whatever it is derived from, it is recorded
         text = "".join(traceback.format_exception(error))
         return Ending("failed", error=text, is_out_of_memory=is_out_of_memory(error))
     return _values(returned, n_objectives)

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from trials.data import Dataset, Part
+from tests.trials.datasets import dataset_of
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(autouse=True, scope="module")
 def one_thread():
     """Trainers promise their bits for one thread."""
     n_threads = torch.get_num_threads()
@@ -16,31 +16,13 @@ def one_thread():
     torch.set_num_threads(n_threads)
 
 
-def _parts(x, y):
-    cuts = (slice(0, 53), slice(53, 74), slice(74, 90))
-    return [Part(x[cut], None if y is None else y[cut]) for cut in cuts]
-
-
-def _dataset(kind, task, x, y, **facts):
-    train, validation, test = _parts(x, y)
-    return Dataset(
-        name="small",
-        kind=kind,
-        task=task,
-        train=train,
-        validation=validation,
-        test=test,
-        **({"feature_names": (), "classes": (), "target_name": "", "fingerprint": ""} | facts),
-    )
-
-
 @pytest.fixture(scope="session")
 def classes_data():
     """90 points with 5 features in three classes; 53 of them for training."""
     rng = np.random.default_rng(1)
     y = rng.integers(0, 3, 90)
     x = (rng.normal(size=(90, 5)) * [1, 10, 0.1, 1, 3] + y[:, None]).astype(np.float32)
-    return _dataset("table", "classification", x, y.astype(np.int64), classes=("a", "b", "c"))
+    return dataset_of("table", "classification", x, y.astype(np.int64), classes=("a", "b", "c"))
 
 
 @pytest.fixture(scope="session")
@@ -49,7 +31,7 @@ def numbers_data():
     rng = np.random.default_rng(2)
     x = rng.normal(size=(90, 5)).astype(np.float32)
     y = (50 + 20 * np.tanh(x[:, 0] - x[:, 1]) + rng.normal(size=90)).astype(np.float32)
-    return _dataset("table", "regression", x, y)
+    return dataset_of("table", "regression", x, y)
 
 
 @pytest.fixture(scope="session")
@@ -58,7 +40,7 @@ def ring_data():
     rng = np.random.default_rng(3)
     modes = np.array([[1, 0], [0, 1], [-1, 0], [0, -1]], dtype=np.float32)
     x = modes[rng.integers(0, 4, 90)] + rng.normal(size=(90, 2), scale=0.05)
-    return _dataset("points", "density", x.astype(np.float32), None, modes=modes, mode_std=0.05)
+    return dataset_of("points", "density", x.astype(np.float32), None, modes=modes, mode_std=0.05)
 
 
 @pytest.fixture(scope="session")
@@ -67,4 +49,4 @@ def images_data():
     rng = np.random.default_rng(4)
     y = rng.integers(0, 3, 90)
     x = rng.normal(size=(90, 1, 8, 8)) + y[:, None, None, None]
-    return _dataset("images", "classification", x.astype(np.float32), y, classes=("a", "b", "c"))
+    return dataset_of("images", "classification", x.astype(np.float32), y, classes=("a", "b", "c"))

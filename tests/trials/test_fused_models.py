@@ -238,6 +238,13 @@ def test_copies_of_the_model_error_keep_its_lines() -> None:
     assert (type(error), error.problems) == (ModelError, ("a", "b"))
 
 
+class InPlace(nn.Linear):
+    """Writes into the points that it is given."""
+
+    def forward(self, points: Tensor) -> Tensor:
+        return super().forward(points.mul_(2))
+
+
 def plain_loss(outputs: Tensor, _targets: Tensor) -> Tensor:
     """A sum of no meaning."""
     return outputs.sum()
@@ -251,6 +258,7 @@ def plain_loss(outputs: Tensor, _targets: Tensor) -> Tensor:
         (lambda _params: nn.LazyLinear(3), plain_loss, "whose shapes are known, got a lazy one"),
         (lambda params: params["width"], plain_loss, "build_model: failed with params .*'width'"),
         (lambda _params: nn.Linear(4, 3), plain_loss, "build_model: its module failed: Runtime"),
+        (lambda _params: InPlace(5, 3), plain_loss, "module failed: .* modified by an inplace"),
         (lambda _params: nn.Linear(5, 2), plain_loss, r"return outputs of shape \(4, 3\), got \(4"),
         (perceptron, lambda outputs, _: outputs, r"loss: must return one number .* shape \(4, 3\)"),
         (perceptron, lambda _o, _t: torch.zeros(()), "loss: must depend on the outputs"),

@@ -71,7 +71,8 @@ def read_column(name: str, cells: Sequence[str], problems: list[str]) -> Column 
         if strays:
             found = ", ".join(repr(cells[row]) for row in strays[:3])
             where = rows_named(strays)
-            problems.append(f"column {name!r}, {where}: must be a number, got {found}")
+            hint = " with a point and no comma" * all(_has_comma(cells[row]) for row in strays)
+            problems.append(f"column {name!r}, {where}: must be a number{hint}, got {found}")
             return None
         return Column(name, "words", cells, np.full(len(cells), math.nan), missing)
     wild = [row for row, number in read.items() if number is None or not abs(number) <= MAX_FLOAT]
@@ -152,6 +153,11 @@ def _number(cell: str) -> float | None:
         return None
 
 
+def _has_comma(cell: str) -> bool:
+    """Whether `cell` would be a number but for commas: of a decimal fraction, or of thousands."""
+    return "," in cell and _number(cell.replace(",", "")) is not None
+
+
 def _word(cell: str) -> str:
     return "(missing)" if cell in MISSING else cell
 
@@ -159,9 +165,10 @@ def _word(cell: str) -> str:
 def _strays(cells: Sequence[str], words: Sequence[int], n_present: int) -> list[int]:
     """Rows of words that stand among numbers by mistake; none in a column of words.
 
-    Levels such as `1, 2, 3+` are words when each non-number is frequent.
+    Levels such as `1, 2, 3+` are words when each non-number is frequent. A column whose words
+    all are numbers but for their commas is one of numbers.
     """
-    if 2 * len(words) > n_present:
+    if 2 * len(words) > n_present and not all(_has_comma(cells[row]) for row in words):
         return []
     counts = Counter(cells[row] for row in words)
     return [row for row in words if counts[cells[row]] < MIN_ROWS_PER_WORD]

@@ -89,6 +89,15 @@ def quotas(sizes: Indices, share: float, taken: Indices, reserved: int) -> Indic
     return quota
 
 
+def turns(labels: Indices) -> Indices:
+    """How many equal labels come before each, int64, shape (n,): 0 for the first of its class."""
+    found = np.empty(len(labels), dtype=np.int64)
+    for label in np.unique(labels):
+        places = np.flatnonzero(labels == label)
+        found[places] = np.arange(len(places))
+    return found
+
+
 def _taken(groups: list[Indices], start: Indices, stop: Indices) -> Indices:
     """Samples `start` to `stop` of each group, ascending."""
     parts = [group[a:b] for group, a, b in zip(groups, start, stop, strict=True)]

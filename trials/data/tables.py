@@ -15,6 +15,8 @@ from trials.data.errors import DataError, nearest, rows_named
 from trials.data.targets import Target, TaskWord, read_target
 
 MAX_PROBLEMS = 20
+SEPARATORS = (";", "\t", "|")
+"""What other programs write between columns."""
 
 
 def load_table(
@@ -105,6 +107,10 @@ def read_rows(path: Path, where: str) -> tuple[list[str], list[list[str]]]:
     if not lines:
         raise DataError(f"{where}: must have a header and rows, got an empty file")
     header, rows = lines[0][1], lines[1:]
+    for mark in SEPARATORS:
+        if len(header) == 1 and all(mark in "".join(cells) for _, cells in lines):
+            must = f"must have commas between its columns, got {mark!r}"
+            raise DataError(f"{where}: {must} as in {header[0]!r}")
     problems = [
         f"{where}: column {place + 1} must have a name of its own, got {name!r}"
         for place, name in enumerate(header)

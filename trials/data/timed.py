@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,8 @@ from trials.data.tables import cut_short, drop_problems, read_rows
 from trials.data.targets import read_target
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from trials.data.columns import Column
     from trials.data.dataset import Dataset
 
@@ -67,14 +70,12 @@ def load_series(
     answers = None if found is None else read_target(target, found, "regression", problems)
     if problems or order is None or answers is None:
         raise DataError(cut_short([f"{where}: {problem}" for problem in problems]))
-    answers = type(answers)(answers.name, answers.task, answers.y[order], (), answers.note)
+    answers = replace(answers, y=answers.y[order])
     content = Content(path.name.split(".")[0], "series", x[order], answers, features, notes)
     return split_series(content, window, horizon)
 
 
-def _numbers(
-    column: Column, problems: list[str]
-) -> np.ndarray[tuple[int], np.dtype[np.float64]] | None:
+def _numbers(column: Column, problems: list[str]) -> NDArray[np.float64] | None:
     """The target's values; None after adding to `problems` why there are none."""
     if column.kind != "numbers":
         problems.append(f"target {column.name!r}: must be numbers, got {column.kind}")
@@ -86,9 +87,7 @@ def _numbers(
     return None
 
 
-def _order(
-    time: str, cells: list[str], problems: list[str]
-) -> np.ndarray[tuple[int], np.dtype[np.intp]] | None:
+def _order(time: str, cells: list[str], problems: list[str]) -> NDArray[np.intp] | None:
     """The rows in the order of time; None after adding to `problems` why there is none."""
     column = read_column(time, cells, problems)
     if column is None:

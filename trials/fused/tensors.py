@@ -11,9 +11,9 @@ from torch import Tensor, nn
 from trials.contract import Row, RowState
 from trials.stacked.cohort import Vectors, fitted
 from trials.stacked.layout import Layout, Part
+from trials.stacked.optimizers import MOMENTS
 
 PARAMETERS = "parameters"
-MOMENTS = ("first_moment", "second_moment")
 BUFFERS = "buffers"
 
 

@@ -16,7 +16,7 @@ from trials.fused.errors import ModelError
 from trials.fused.family import FusedFamily
 from trials.fused.recipe import BuildModel, Loss, Recipe, TargetScaling
 from trials.fused.task import task_of
-from trials.stacked.cohort import StackedCohort
+from trials.stacked.cohort import StackedCohort, alone, on_test
 
 
 class FusedTrainer:
@@ -105,9 +105,9 @@ class FusedTrainer:
         row = Row(0, params, 0, 1)
         family = FusedFamily(self._catalogue, self._blueprint(params))
         with family.mode():
-            vectors = {name: v.unsqueeze(0) for name, v in family.restore(row, state).items()}
-            figures = family.training([row], vectors).evaluate(self._task.examples("test"))
-        return {name.replace("validation", "test"): float(value) for name, value in figures.items()}
+            training = family.training([row], alone(family, row, state))
+            figures = training.evaluate(self._task.examples("test"))
+        return on_test(figures)
 
     def _blueprint(self, params: Mapping[str, Any]) -> Blueprint:
         entry = self._catalogue.entry(params)

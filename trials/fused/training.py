@@ -12,19 +12,18 @@ from trials.fused.company import Company
 from trials.fused.mapping import OneByOne, Together
 from trials.fused.model import Findings
 from trials.fused.task import FusedTask
-from trials.fused.tensors import MOMENTS, Tensors
-from trials.stacked.batches import Order, Piece, pieces
+from trials.fused.tensors import Tensors
+from trials.stacked.batches import MOST_EVALUATED, Order, Piece, pieces
 from trials.stacked.cohort import Vectors, by_row
 from trials.stacked.dropout import Dropout
 from trials.stacked.network import Gradients, Site
 from trials.stacked.noise import generator
-from trials.stacked.optimizers import Updates
+from trials.stacked.optimizers import MOMENTS, Updates
+from trials.stacked.per_row import column
 from trials.stacked.schedules import SCHEDULES
+from trials.stacked.sending import sent
 from trials.stacked.settings import SupervisedSettings
 from trials.stacked.supervised import Examples
-
-_MOST_EVALUATED = 2**18
-"""Numbers of one layer that one row may hold while it is evaluated; sets the piece of points."""
 
 
 class FusedTraining:
@@ -62,12 +61,13 @@ class FusedTraining:
         self._gradients = Gradients(layout, self._parameters, self._gradient)
         self._scratch = torch.empty_like(self._gradient)
         self._n_weights = layout.n_weights
+        first, second = (vectors[moment] for moment in MOMENTS)
         self._updates = Updates(
             [s.rule for s in settings],
             self._parameters,
             self._gradient,
-            vectors[MOMENTS[0]],
-            vectors[MOMENTS[1]],
+            first,
+            second,
             self._scratch,
             layout.n_weights,
         )
@@ -77,8 +77,8 @@ class FusedTraining:
             self._seeds,
             self._parameters,
         )
-        self._l1 = self._column([s.l1 for s in settings])
-        self._l2 = self._column([s.l2 - s.decay for s in settings])
+        self._l1 = column([s.l1 for s in settings], self._parameters)
+        self._l2 = column([s.l2 - s.decay for s in settings], self._parameters)
 
     def _sizes(self) -> list[int]:
         """Points of the batches, and of the pieces in which the validation part is measured."""
@@ -89,15 +89,9 @@ class FusedTraining:
 
     def _measured(self, n_points: int) -> list[int]:
         """Points of the pieces in which `n_points` are measured."""
-        most = max(8, _MOST_EVALUATED // max(self._findings.n_numbers, 1))
+        most = max(8, MOST_EVALUATED // max(self._findings.n_numbers, 1))
         full, rest = divmod(n_points, most)
         return [most] * full + [rest] * (rest > 0)
-
-    def _column(self, values: Sequence[float]) -> Tensor | None:
-        """One coefficient per row, shape (K, 1); None where all are 0."""
-        if not any(values):
-            return None
-        return torch.tensor(values, dtype=torch.float64).unsqueeze(1).to(self._parameters)
 
     def epoch(self, epochs: Sequence[int]) -> list[dict[str, float]]:
         """Trains every row for one epoch and measures it on the validation part."""
@@ -112,7 +106,7 @@ class FusedTraining:
         seen = torch.zeros(len(self._rows), dtype=torch.float64, device=self._task.device)
         for piece in pieces(n_points, batch_size, len(self._rows) * numbers):
             places = self._company.places(piece.n_points)
-            points = order.take(piece)[:, :, : piece.n_points].to(self._task.device)
+            points = sent(order.take(piece)[:, :, : piece.n_points], self._task.device)
             x, answers = self._task.train.chosen(points[:, places], kinds[places])
             y = self._task.targets(answers.squeeze(-1), self._findings.output_shape)
             factors = self._factors_of_units(piece, places)

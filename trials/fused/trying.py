@@ -100,7 +100,8 @@ class Trying:
         handed = self._build()
         tape = hand_dropout(handed)
         model = RowModel(handed, self._loss, tape)
-        reason = self._reason(handed, model, tape, output_shape)
+        expected = self._row_by_row(handed, model, _N_POINTS, output_shape)
+        reason = self._reason(handed, model, tape, output_shape, expected)
         if reason is not None:
             return Findings(plain, reason, (), output_shape, n_numbers)
         calls = tuple((site, n // _N_POINTS) for site, n in tape.calls)
@@ -151,14 +152,28 @@ class Trying:
         apart = {name: buffer.contiguous() for name, buffer in buffers.items()}
         return (leaves, apart, x[0]), answers[0, :, :, 0]
 
+    def _row_by_row(
+        self, handed: nn.Module, model: RowModel, n_points: int, output_shape: tuple[int, ...]
+    ) -> Sequence[Tensor]:
+        """A step of rows that train one at a time, as all can whose module is sound."""
+        one = OneByOne(self._task.device)
+        try:
+            return self._step(handed, model, one, output_shape, n_points)
+        except Exception as error:
+            raise ModelError(f"build_model: its module failed: {_described(error)}") from error
+
     def _reason(
-        self, handed: nn.Module, model: RowModel, tape: Tape, output_shape: tuple[int, ...]
+        self,
+        handed: nn.Module,
+        model: RowModel,
+        tape: Tape,
+        output_shape: tuple[int, ...],
+        expected: Sequence[Tensor],
     ) -> str | None:
         """Why rows cannot be stacked, one sentence; None where they can."""
-        one, together = OneByOne(self._task.device), Together(self._task.device)
-        expected = self._step(handed, model, one, output_shape, _N_POINTS)
+        together = Together(self._task.device)
         calls = list(tape.calls)
-        self._step(handed, model, one, output_shape, _N_POINTS // 2)
+        self._row_by_row(handed, model, _N_POINTS // 2, output_shape)
         if [(site, 2 * n) for site, n in tape.calls] != calls:
             return _sentence("Dropout", "drops something else than units of points")
         with _watched(handed) as watch, warnings.catch_warnings():

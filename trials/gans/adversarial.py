@@ -11,7 +11,7 @@ from torch import Tensor
 
 from trials.gans.losses import Fooling, Judging
 from trials.gans.remedies import Bounds
-from trials.stacked.optimizers import Rule, Updates
+from trials.stacked.optimizers import MOMENTS, Rule, Updates
 from trials.stacked.workspace import Workspace
 
 
@@ -78,6 +78,11 @@ LEARNING, JUDGING, EVALUATION = "", "judging", "evaluation"
 """What networks are for: their parameters learn; they only pass gradients on; they are asked."""
 
 
+def prefix_of(player: str, use: str) -> str:
+    """Prefix of the buffers of a player's networks; learning and asked ones share theirs."""
+    return player + (JUDGING if use == JUDGING else LEARNING)
+
+
 class Player(Generic[N_co]):
     """K generators, or K discriminators: parameters, gradients and optimizers.
 
@@ -106,12 +111,13 @@ class Player(Generic[N_co]):
         self.n_outputs = n_outputs
         self._parameters, self._gradient, self._bounds = parameters, gradient, bounds
         self._evaluated = stack.get(f"{name}.average", parameters)
+        first, second = (stack[f"{name}.{moment}"] for moment in MOMENTS)
         self.updates = Updates(
             rules,
             parameters,
             gradient,
-            stack[f"{name}.first_moment"],
-            stack[f"{name}.second_moment"],
+            first,
+            second,
             workspace.take("scratch", *parameters.shape),
         )
         self._build = build

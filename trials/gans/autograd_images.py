@@ -24,19 +24,8 @@ from trials.stacked.cohort import Vectors
 from trials.stacked.layout import Layout
 
 
-class ImageNetwork(AutogradNetwork):
-    """What networks of images have in common: layers that their norm has a hand in.
-
-    Args:
-        form: What they are; `layout` from the plan.
-        parameters: (K, P).
-        gradient: (K, P), filled by `backward`.
-        use: What they are for.
-    """
-
-    def __init__(self, form: Form, parameters: Tensor, gradient: Tensor, use: Use) -> None:
-        super().__init__(form.layout, parameters, gradient, use)
-        self.form = form
+class ImageNetwork(AutogradNetwork[Form]):
+    """What networks of images have in common: layers that their norm has a hand in."""
 
     def begun(self, *, remembers: bool) -> Pass:
         """A pass of the norm."""

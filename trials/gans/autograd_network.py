@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
 
 import torch
 from torch import Tensor
@@ -36,24 +37,35 @@ class Use:
         return cls(extent, use == LEARNING, use == EVALUATION, by_batch)
 
 
-class AutogradNetwork(ABC):
+class NetworkForm(Protocol):
+    """What networks are beside their numbers."""
+
+    @property
+    def layout(self) -> Layout:
+        """Of the parameters."""
+
+
+F = TypeVar("F", bound=NetworkForm)
+
+
+class AutogradNetwork(ABC, Generic[F]):
     """K networks over batches of one extent; an `adversarial.JudgeNetwork`.
 
     Row k of every result depends only on row k of the arguments.
 
     Args:
-        layout: Of the parameters.
+        form: What they are.
         parameters: (K, P).
         gradient: (K, P), filled by `backward`.
         use: What they are for.
     """
 
-    def __init__(self, layout: Layout, parameters: Tensor, gradient: Tensor, use: Use) -> None:
-        self.use = use
-        views = layout.views(parameters)
+    def __init__(self, form: F, parameters: Tensor, gradient: Tensor, use: Use) -> None:
+        self.form, self.use = form, use
+        views = form.layout.views(parameters)
         # leaves that share the parameters' memory, one for each part
         self.leaves = {n: view.detach().requires_grad_(use.learns) for n, view in views.items()}
-        self._slots = layout.views(gradient)
+        self._slots = form.layout.views(gradient)
         self.x = self.outputs = torch.empty(0)
 
     @abstractmethod

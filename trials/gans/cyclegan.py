@@ -18,7 +18,6 @@ from trials.contract import Objective, Row
 from trials.data import DataError, Dataset, Part
 from trials.gans.adversarial import Build, Extent
 from trials.gans.autograd_network import Use
-from trials.gans.per_row import per_row
 from trials.gans.real import Real
 from trials.gans.settings import GAME_AXES, STILL_ACTIVATIONS, GameSettings, Shape
 from trials.gans.telling import Shown
@@ -35,6 +34,7 @@ from trials.gans.twins import (
 )
 from trials.stacked.cohort import Vectors
 from trials.stacked.layout import LANES, Layout, width_bucket
+from trials.stacked.per_row import per_row
 from trials.stacked.runs import runs
 from trials.stacked.settings import settings_of
 
@@ -54,7 +54,7 @@ class Settings(GameSettings):
 
 
 DOMAIN = Space(
-    **{name: axis for name, axis in GAME_AXES.items() if name not in ("latent",)},
+    **{name: axis for name, axis in GAME_AXES.items() if name != "latent"},
     latent=Constant(0),
     units=Int(1, 16384),
     layers=Int(1, 64),

@@ -13,7 +13,7 @@ from search_spaces import Int, Space
 from search_spaces.images import DCGAN as SPACE
 from trials.contract import Row
 from trials.data import DataError, Dataset
-from trials.gans.adversarial import JUDGING, LEARNING, Build, Extent
+from trials.gans.adversarial import Build, Extent, prefix_of
 from trials.gans.autograd_images import (
     NormedJudge,
     NormedMaker,
@@ -170,7 +170,7 @@ class _Family(GameFamily):
             use: str,
         ) -> ImageGenerator:
             tensors = self.layouts["generator"], parameters, gradient
-            name = "generator" + (JUDGING if use == JUDGING else LEARNING)
+            name = prefix_of("generator", use)
             return ImageGenerator(
                 self._padded, *tensors, extent.n_rows, activations, self.workspace, name
             )

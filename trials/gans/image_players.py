@@ -7,15 +7,15 @@ transposed one. Both are without normalisation over the batch.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
-from trials.gans.adversarial import JUDGING, LEARNING, Build, Extent
+from trials.gans.adversarial import Build, Extent, prefix_of
 from trials.gans.halving import WINDOW
-from trials.stacked.activations import Activation
+from trials.stacked.activations import Spans
 from trials.stacked.convolution import (
     VECTOR,
     GroupedConvolution,
@@ -26,8 +26,6 @@ from trials.stacked.convolution import (
 from trials.stacked.layout import Layout, Part, width_bucket
 from trials.stacked.network import Gradients
 from trials.stacked.workspace import Workspace
-
-Spans = Sequence[tuple[slice, Activation]]
 
 
 @dataclass(frozen=True)
@@ -362,7 +360,7 @@ def image_judges(
     """What makes stacked discriminators of images; see `ImageDiscriminator` for the arguments."""
 
     def build(parameters: Tensor, gradient: Tensor, extent: Extent, use: str) -> ImageDiscriminator:
-        name = "discriminator" + (JUDGING if use == JUDGING else LEARNING)
+        name = prefix_of("discriminator", use)
         return ImageDiscriminator(
             plan, layout, parameters, gradient, extent.n_rows, spans, workspace, name
         )

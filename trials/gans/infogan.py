@@ -14,14 +14,15 @@ from torch.nn import functional
 from search_spaces import Float, Int, Space
 from search_spaces.gans import INFO_GAN as SPACE
 from trials.contract import Objective, Row
-from trials.gans.adversarial import EVALUATION, Extent, Lesson
-from trials.gans.per_row import per_row
+from trials.gans.adversarial import EVALUATION, Extent
 from trials.gans.settings import Shape
 from trials.gans.telling import Telling
 from trials.gans.training import GameFamily, GameTraining
 from trials.gans.vectors import AXES, Settings, VectorFamily, VectorGAN
 from trials.stacked.layout import LANES
 from trials.stacked.noise import generator
+from trials.stacked.per_row import per_row
+from trials.stacked.sending import sent
 from trials.stacked.settings import settings_of
 
 MOST_CODES = LANES - 1
@@ -127,7 +128,8 @@ class Codes(Telling):
         return functional.pad(told, (1, 0))
 
     def _one_hot(self, drawn: Tensor) -> Tensor:
-        return functional.one_hot(drawn, MOST_CODES).to(self._like)
+        codes = functional.one_hot(drawn, MOST_CODES)
+        return sent(codes, self._like.device).to(self._like)
 
 
 class CodeLesson:
@@ -172,11 +174,8 @@ class _Family(VectorFamily):
         """The codes."""
         return Codes(rows, [self.n_told(self.own(row)) for row in rows], self.real.points)
 
-    def lesson(self, rows: Sequence[Row]) -> Lesson:
+    def lesson(self, rows: Sequence[Row]) -> CodeLesson:
         """Their cross-entropy."""
-        return self._lesson(rows)
-
-    def _lesson(self, rows: Sequence[Row]) -> CodeLesson:
         settings = [settings_of(InfoSettings, row.params) for row in rows]
         weights = [s.information for s in settings]
         return CodeLesson([s.codes for s in settings], weights, self.real.points)
@@ -194,7 +193,7 @@ class _Family(VectorFamily):
         logits = made.new_empty(len(made), n_samples, LANES)
         network = training.game.discriminator.network(extent, EVALUATION)
         logits = network.forward(training.scales.as_seen(made), None, logits)
-        shares = self._lesson(training.rows).shares(logits)
+        shares = self.lesson(training.rows).shares(logits)
         telling = training.telling
         assert isinstance(telling, Codes)
         asked = telling.asked(n_samples).to(made.device)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from trials.gans.settings import GameSettings
-from trials.stacked.activations import ACTIVATIONS, LEAK, Activation
+from trials.stacked.activations import ACTIVATIONS, LEAK, Activation, Spans
 from trials.stacked.runs import runs
 
 
@@ -34,7 +34,7 @@ def leaky(leaks: Sequence[float]) -> Activation:
     return Activation(apply_, backward_)
 
 
-def leaky_spans(settings: Sequence[GameSettings]) -> list[tuple[slice, Activation]]:
+def leaky_spans(settings: Sequence[GameSettings]) -> Spans:
     """Neighbouring rows of one activation, for the settings of each row in order."""
     spans = []
     for name, rows in runs(s.activation for s in settings):

@@ -12,12 +12,7 @@ from torch.nn import functional
 
 from trials.gans.adversarial import Extent
 from trials.stacked.layout import Layout, Part
-
-EPSILON = 1e-5
-"""Added to variances, as torch.nn does."""
-
-MOMENTUM = 0.1
-"""What the newest batch counts for in the running figures, as in torch.nn."""
+from trials.stacked.normalization import EPSILON, MOMENTUM
 
 N_REFERENCE = 64
 """Points of the batch that virtual batch normalisation refers to."""

@@ -9,13 +9,13 @@ from torch import Tensor
 
 from trials.contract import Row
 from trials.gans.normalisation import N_REFERENCE, Batch, Norm, Plain, Spectral, Virtual
-from trials.gans.per_row import per_row
 from trials.gans.perceptrons import Form
 from trials.gans.tapes import latent_tape
 from trials.gans.training import GameFamily
 from trials.gans.views import view_of
 from trials.stacked.cohort import Vectors
 from trials.stacked.noise import generator
+from trials.stacked.per_row import per_row
 from trials.stacked.runs import runs
 
 

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from trials.gans.autograd_network import AutogradNetwork, Use
+from trials.gans.autograd_network import AutogradNetwork
 from trials.gans.normalisation import Norm
 from trials.stacked.activated import FUNCTIONS
 from trials.stacked.layout import Layout, Part, chain, linear
@@ -81,38 +82,31 @@ class Form:
         """Modules from one linear layer to the next."""
         return 3 if self.norm.is_layer else 2
 
+    @cached_property
+    def n_layers(self) -> int:
+        """Linear layers; between two of them there may be one of the norm."""
+        n_named = len({part.name.split(".")[0] for part in self.layout.parts})
+        return (n_named + 1) // 2 if self.norm.is_layer else n_named
+
     def activate(self, sums: Tensor) -> Tensor:
         """The activations of sums (K, B, H)."""
         units = activated(sums, self.spans, self.leak)
         return units if self.masks is None else units * self.masks
 
 
-class AutogradPerceptron(AutogradNetwork):
-    """K perceptrons over batches of one extent; an `adversarial.JudgeNetwork`.
-
-    Args:
-        form: What they are.
-        parameters: (K, P).
-        gradient: (K, P), filled by `backward`.
-        use: What they are for.
-    """
-
-    def __init__(self, form: Form, parameters: Tensor, gradient: Tensor, use: Use) -> None:
-        super().__init__(form.layout, parameters, gradient, use)
-        self._form = form
-        last = len({part.name.split(".")[0] for part in form.layout.parts}) - 1
-        self._n_layers = 1 + (last // 2 if form.norm.is_layer else last)
+class AutogradPerceptron(AutogradNetwork[Form]):
+    """K perceptrons over batches of one extent."""
 
     def computed(self, x: Tensor, *, remembers: bool) -> Tensor:
         """Outputs for `x`, shape (K, B, inputs)."""
-        form, use, leaves = self._form, self.use, self.leaves
+        form, use, leaves = self.form, self.use, self.leaves
         norm = form.norm.over(use.extent, is_training=use.by_batch, remembers=remembers)
         units = norm.beginning(x)
-        for layer in range(self._n_layers):
+        for layer in range(form.n_layers):
             name = str(layer * form.n_modules)
             weight = norm.weight(name, leaves[f"{name}.weight"])
             sums = torch.baddbmm(leaves[f"{name}.bias"].unsqueeze(1), units, weight)
-            if layer == self._n_layers - 1:
+            if layer == form.n_layers - 1:
                 break
             if form.norm.is_layer:
                 own = str(layer * form.n_modules + 1)

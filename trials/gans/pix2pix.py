@@ -14,11 +14,10 @@ from search_spaces import Float, Int, Space
 from search_spaces.gans import PIX2PIX as SPACE
 from trials.contract import Objective, Row
 from trials.data import DataError, Dataset
-from trials.gans.adversarial import JUDGING, LEARNING, Build, Extent
+from trials.gans.adversarial import Build, Extent, prefix_of
 from trials.gans.autograd_images import NormedJudge, image_discriminators, remembered
 from trials.gans.image_players import ImageDiscriminator, Plan, whole_channels
 from trials.gans.leaks import leaky_spans
-from trials.gans.per_row import per_row
 from trials.gans.real import Real
 from trials.gans.settings import GAME_AXES, NORM_AXES, STILL_ACTIVATIONS, GameSettings, Shape
 from trials.gans.telling import Shown
@@ -29,6 +28,7 @@ from trials.gans.unet import Unet, UnetPlan
 from trials.stacked.batches import table
 from trials.stacked.cohort import Vectors
 from trials.stacked.layout import LANES, Layout, whole_lanes, width_bucket
+from trials.stacked.per_row import per_row
 from trials.stacked.settings import settings_of
 
 _MULTIPLE = 4
@@ -205,7 +205,7 @@ class _Family(GameFamily):
 
         def build(parameters: Tensor, gradient: Tensor, extent: Extent, use: str) -> Unet:
             tensors = self.layouts["generator"], parameters, gradient
-            name = "generator" + (JUDGING if use == JUDGING else LEARNING)
+            name = prefix_of("generator", use)
             plan, n_batch = self._padded, extent.n_rows
             return Unet(plan, latents, *tensors, n_batch, activations, self.workspace, name)
 

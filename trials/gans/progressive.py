@@ -20,7 +20,6 @@ from trials.gans.enlarged import SIDES, EnlargedReal
 from trials.gans.maps import Size
 from trials.gans.normalisation import direction_parts
 from trials.gans.norming import form_of
-from trials.gans.per_row import per_row
 from trials.gans.progressive_players import (
     GrowingJudge,
     GrowingMaker,
@@ -37,10 +36,12 @@ from trials.gans.settings import (
     Shape,
 )
 from trials.gans.trainer import GANTrainer
-from trials.gans.training import MOMENTS, PLAYERS, GameFamily, GameTraining
+from trials.gans.training import PLAYERS, GameFamily, GameTraining
 from trials.stacked.batches import Order, Piece
-from trials.stacked.cohort import Vectors
+from trials.stacked.cohort import Vectors, alone
 from trials.stacked.layout import LANES, Layout, width_bucket
+from trials.stacked.optimizers import MOMENTS
+from trials.stacked.per_row import per_row
 from trials.stacked.settings import settings_of
 
 _LAST = len(SIDES) - 1
@@ -141,9 +142,8 @@ class ProgressiveGAN(GANTrainer):
         """The row in the phase of its last epoch."""
         row = Row(0, params, 0, 1)
         family = _Family(self.real, self.structure(params))
-        stack = {k: v.unsqueeze(0) for k, v in family.restore(row, state).items()}
         epoch = max(0, int(state["epoch"]) - 1)
-        return family.grown([row], stack, [epoch])
+        return family.grown([row], alone(family, row, state), [epoch])
 
 
 class _Family(GameFamily):

@@ -9,10 +9,9 @@ import torch
 from torch import Tensor
 
 from trials.contract import Row
-from trials.gans.per_row import per_row
 from trials.gans.settings import GameSettings
-
-_STATE = ("parameters", "first_moment", "second_moment")
+from trials.stacked.optimizers import MOMENTS
+from trials.stacked.per_row import per_row
 
 
 class Bounds:
@@ -33,7 +32,7 @@ class Bounds:
         n_batch: int,
     ) -> None:
         self._player, self._settings = player, settings
-        self._state = [stack[f"{player}.{kind}"] for kind in _STATE]
+        self._state = [stack[f"{player}.{kind}"] for kind in ("parameters", *MOMENTS)]
         self._limits: tuple[Tensor, Tensor] | None = None
         if player == "discriminator" and any(s.clip for s in settings):
             limit = self._column([s.clip or math.inf for s in settings])

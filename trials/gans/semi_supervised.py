@@ -16,9 +16,16 @@ from search_spaces import Float, Space
 from search_spaces.gans import SEMI_SUPERVISED_GAN as SPACE
 from trials.contract import Objective, Row
 from trials.data import DataError, Dataset
-from trials.gans.adversarial import EVALUATION, JUDGING, LEARNING, Build, Extent, JudgeNetwork
+from trials.data.splits import turns
+from trials.gans.adversarial import (
+    EVALUATION,
+    LEARNING,
+    Build,
+    Extent,
+    JudgeNetwork,
+    prefix_of,
+)
 from trials.gans.leaks import leaky_spans
-from trials.gans.per_row import per_row
 from trials.gans.real import Real
 from trials.gans.settings import NORM_AXES, Shape
 from trials.gans.training import GameFamily, GameTraining
@@ -26,6 +33,7 @@ from trials.gans.vectors import AXES, Settings, VectorFamily, VectorGAN
 from trials.stacked.batches import padded_batch
 from trials.stacked.cohort import Vectors
 from trials.stacked.layout import LANES
+from trials.stacked.per_row import per_row
 from trials.stacked.perceptron import Perceptron
 from trials.stacked.settings import settings_of
 from trials.stacked.workspace import Workspace
@@ -65,11 +73,7 @@ class SemiReal(Real):
             )
         super().__init__(data, device, dtype)
         y = np.asarray(data.train.y)
-        # the k-th point of each class in turn
-        rounds = np.empty(len(y), dtype=np.int64)
-        for label in range(n_classes):
-            rounds[y == label] = np.arange((y == label).sum())
-        chosen = torch.as_tensor(np.argsort(rounds, kind="stable")[:N_LABELS])
+        chosen = torch.as_tensor(np.argsort(turns(y), kind="stable")[:N_LABELS])
         n_padding = padded_batch(len(chosen)) - len(chosen)
         own = self.points[chosen.to(device)]
         self.labelled = functional.pad(own, (0, 0, 0, n_padding))
@@ -205,7 +209,7 @@ class _Family(VectorFamily):
 
         def build(parameters: Tensor, gradient: Tensor, extent: Extent, use: str) -> ClassJudge:
             n_labelled = len(semi.labelled) if use == LEARNING else 0
-            name = "discriminator" + (JUDGING if use == JUDGING else LEARNING)
+            name = prefix_of("discriminator", use)
             tensors = self.layouts["discriminator"], parameters, gradient
             n_batch = extent.n_rows + n_labelled
             network = Perceptron(*tensors, n_batch, spans, masks, self.workspace, name)

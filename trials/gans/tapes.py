@@ -10,6 +10,7 @@ from torch import Tensor
 from trials.contract import Row
 from trials.gans.settings import GameSettings
 from trials.stacked.noise import generator, normal_tape
+from trials.stacked.sending import sent
 
 Shares = Sequence[float]
 
@@ -77,7 +78,7 @@ class Tapes:
             shape = (n_batch, settings.latent)
             drawn = latent_tape(rng, settings.latent_distribution, n_steps, shape)
             noise[:, k, :, : settings.latent] = drawn
-        return noise.to(self._like)
+        return sent(noise, self._like.device).to(self._like)
 
     def haze(self, player: str, n_steps: int, n_batch: int, width: int) -> Tensor | None:
         """Instance noise, shape (steps, K, B, width), zero beyond D; None where no row has any."""
@@ -89,7 +90,7 @@ class Tapes:
                 shape = (n_batch, self._n_features)
                 drawn = normal_tape(self._rng(k, f"{player} noise"), n_steps, shape)
                 haze[:, k, :, : self._n_features] = drawn * deviation
-        return haze.to(self._like)
+        return sent(haze, self._like.device).to(self._like)
 
     def flips(self, n_steps: int, n_batch: int) -> Tensor | None:
         """1 for points under the other label, else 0, (steps, K, B, 1); None where no row flips."""
@@ -100,7 +101,7 @@ class Tapes:
         for k, chance in enumerate(chances):
             if chance:
                 flips[:, k] = self._uniform(k, "label flips", n_steps, n_batch) < chance
-        return flips.to(self._like)
+        return sent(flips, self._like.device).to(self._like)
 
     def mixing(self, n_steps: int, n_batch: int) -> Tensor | None:
         """Uniform in [0, 1), (steps, K, B, 1), for rows with a gradient penalty, or None."""
@@ -109,7 +110,7 @@ class Tapes:
         mixing = torch.zeros(n_steps, len(self._rows), n_batch, 1)
         for k in range(len(self._rows)):
             mixing[:, k] = self._uniform(k, "penalised points", n_steps, n_batch)
-        return mixing.to(self._like)
+        return sent(mixing, self._like.device).to(self._like)
 
     def _uniform(self, k: int, purpose: str, n_steps: int, n_batch: int) -> Tensor:
         draws = torch.empty(n_steps, n_batch, 1)

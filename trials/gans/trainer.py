@@ -16,8 +16,8 @@ from trials.gans.failures import WATCH
 from trials.gans.real import Real
 from trials.gans.settings import Shape
 from trials.gans.training import PLAYERS, GameFamily
-from trials.gans.wanted import check_enough, offered
-from trials.stacked.cohort import StackedCohort
+from trials.gans.wanted import Wanted, check_enough, offered, with_shares
+from trials.stacked.cohort import StackedCohort, alone
 
 
 class GANTrainer(ABC):
@@ -92,10 +92,17 @@ class GANTrainer(ABC):
         }
 
     def test(self, state: RowState, params: Mapping[str, Any]) -> dict[str, float]:
-        """The objectives of samples from a fixed latent batch against the test part."""
+        """The objectives of samples from a fixed latent batch against the test part.
+
+        Where the divergence of classes is asked for, the share of each class is there too.
+        """
+        real = self.real
         with torch.inference_mode():
             made = self._made(state, params)
-            figures = self.real.quality(self.real.data.test).figures(made)
+            figures = real.quality(real.data.test).figures(made)
+            if names := with_shares(real.data, self._wanted):
+                dear = Wanted(real.data, names, real.device, real.dtype, real.data.test)
+                figures |= dear.figures(made)
         return {name: float(value) for name, value in figures.items()}
 
     def samples(self, state: RowState, params: Mapping[str, Any]) -> Tensor:
@@ -108,5 +115,4 @@ class GANTrainer(ABC):
         """Samples of the row as if it were alone, shape (1, N, D)."""
         row = Row(0, params, 0, 1)
         family = self.family(self.structure(params))
-        stack = {k: v.unsqueeze(0) for k, v in family.restore(row, state).items()}
-        return family.training([row], stack).samples()
+        return family.training([row], alone(family, row, state)).samples()

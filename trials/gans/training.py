@@ -27,7 +27,6 @@ from trials.gans.adversarial import (
     PlayerNetwork,
 )
 from trials.gans.losses import LOSSES
-from trials.gans.per_row import per_row
 from trials.gans.quality import N_SAMPLES
 from trials.gans.real import Real
 from trials.gans.remedies import Bounds, factors
@@ -41,13 +40,14 @@ from trials.stacked.cohort import Vectors, by_row, fitted
 from trials.stacked.drawing import draw
 from trials.stacked.layout import LANES, Layout
 from trials.stacked.noise import generator
+from trials.stacked.optimizers import MOMENTS
+from trials.stacked.per_row import per_row
 from trials.stacked.runs import runs
+from trials.stacked.sending import sent
 from trials.stacked.settings import settings_of
 from trials.stacked.workspace import Workspace
 
 PLAYERS = ("generator", "discriminator")
-MOMENTS = ("first_moment", "second_moment")
-"""What each player's optimizer remembers."""
 
 _INITIALIZER = "xavier_uniform"
 
@@ -331,7 +331,7 @@ class GameTraining:
 
     def _pairs(self, order: Order, piece: Piece) -> Tensor:
         """Real points of each step in the first half of (steps, K, 2 B, D)."""
-        chosen = order.take(piece).to(self._real.device)
+        chosen = sent(order.take(piece), self._real.device)
         n_steps, n_rows, n_batch = chosen.shape
         pairs = self._take("pairs", n_steps, n_rows, 2 * n_batch, self._real.width)
         points = self._real.points.index_select(0, chosen.flatten())

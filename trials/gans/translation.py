@@ -20,5 +20,5 @@ def distance(real: Real, made: Tensor, truth: Tensor) -> Tensor:
         made: Shape (K, N, at least D); sample n answers image n of the truth, taken in turns.
         truth: In data units, shape (V, D).
     """
-    images = made[:, :, : real.n_features] * real.scale + real.shift
+    images = real.in_data_units(made)
     return (images - in_turn(truth, made.shape[1])).abs().flatten(1).double().mean(1)

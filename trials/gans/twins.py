@@ -61,7 +61,7 @@ class TwinForm:
         return x[:, :, : self.n_pixels], x[:, :, self.n_pixels : 2 * self.n_pixels]
 
 
-class Translators(AutogradNetwork):
+class Translators(AutogradNetwork[TwinForm]):
     """K pairs of translators.
 
     Args:
@@ -75,21 +75,21 @@ class Translators(AutogradNetwork):
     def __init__(
         self, form: TwinForm, parameters: Tensor, gradient: Tensor, use: Use, cycle: Tensor
     ) -> None:
-        super().__init__(form.layout, parameters, gradient, use)
-        self._form, extent = form, use.extent
+        super().__init__(form, parameters, gradient, use)
+        extent = use.extent
         weight = cycle.new_zeros(extent.n_batch, 1)
         weight[: extent.n_points] = 1.0 / (extent.n_points * form.n_pixels)
         self._weight = cycle * weight
 
     def computed(self, x: Tensor, *, remembers: bool) -> Tensor:
         """For images of styles a and b in `x`, those of b as a and those of a as b."""
-        a, b = self._form.sides(x)
+        a, b = self.form.sides(x)
         return torch.cat([self._translated("to_a", b), self._translated("to_b", a)], 2)
 
     def backward(self, slope: Tensor) -> None:
         """Fills the gradient of what `slope` says, and of the way back."""
         with torch.enable_grad():
-            made_a, made_b = self._form.sides(self.outputs)
+            made_a, made_b = self.form.sides(self.outputs)
             ways = [self._translated("to_a", made_b), self._translated("to_b", made_a)]
             back = torch.cat(ways, 2)
             lost = ((back - self.x[:, :, : back.shape[2]]).abs() * self._weight).sum()
@@ -98,25 +98,14 @@ class Translators(AutogradNetwork):
 
     def _translated(self, name: str, images: Tensor) -> Tensor:
         """The images and what the translator changes in them."""
-        return images + self._form.computed(self.leaves, name, images)
+        return images + self.form.computed(self.leaves, name, images)
 
 
-class TwinJudges(AutogradNetwork):
-    """K pairs of discriminators, one for each style.
-
-    Args:
-        form: What they are.
-        parameters: (K, P).
-        gradient: (K, P), filled by `backward`.
-        use: What they are for.
-    """
-
-    def __init__(self, form: TwinForm, parameters: Tensor, gradient: Tensor, use: Use) -> None:
-        super().__init__(form.layout, parameters, gradient, use)
-        self._form = form
+class TwinJudges(AutogradNetwork[TwinForm]):
+    """K pairs of discriminators, one for each style."""
 
     def computed(self, x: Tensor, *, remembers: bool) -> Tensor:
         """A logit for each image of points `x`, in the first two of 16 columns."""
-        sides = zip(JUDGES, self._form.sides(x), strict=True)
-        logits = [self._form.computed(self.leaves, name, side)[:, :, :1] for name, side in sides]
+        sides = zip(JUDGES, self.form.sides(x), strict=True)
+        logits = [self.form.computed(self.leaves, name, side)[:, :, :1] for name, side in sides]
         return functional.pad(torch.cat(logits, 2), (0, LANES - len(JUDGES)))

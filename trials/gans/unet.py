@@ -13,7 +13,8 @@ import torch
 from torch import Tensor
 
 from trials.gans.halving import WINDOW
-from trials.gans.image_players import Dense, Maps, Spans
+from trials.gans.image_players import Dense, Maps
+from trials.stacked.activations import Spans
 from trials.stacked.convolution import GroupedConvolution, PatchConvolution, Patches, PatchMaking
 from trials.stacked.layout import Layout, Part
 from trials.stacked.workspace import Workspace

@@ -11,7 +11,7 @@ from torch import Tensor
 from search_spaces import Categorical, Int, Space
 from search_spaces.gans import VECTOR_GAN as SPACE
 from trials.contract import Row
-from trials.gans.adversarial import JUDGING, LEARNING, Build, Extent, JudgeNetwork
+from trials.gans.adversarial import Build, Extent, JudgeNetwork, prefix_of
 from trials.gans.autograd_network import Use
 from trials.gans.leaks import leaky_spans
 from trials.gans.normalisation import direction_parts, running_parts
@@ -152,10 +152,8 @@ class VectorFamily(GameFamily):
 
     def masks(self, settings: Sequence[Settings], like: Tensor) -> list[Tensor] | None:
         """One for real and zero for padded units, by layer; None where nothing moves zero."""
-        if not any(ACTIVATIONS[s.activation].moves_zero for s in settings):
-            return None
-        units = [s.units for s in settings]
-        return padding_masks(units, self.shape.layers, self.shape.width, like)
+        names, units = [s.activation for s in settings], [s.units for s in settings]
+        return padding_masks(names, units, self.shape.layers, self.shape.width, like)
 
     def _perceptrons(
         self, player: str, rows: Sequence[Row], stack: Vectors
@@ -166,7 +164,7 @@ class VectorFamily(GameFamily):
             return self._by_autograd(player, rows, stack, None if masks is None else masks[0])
 
         def build(parameters: Tensor, gradient: Tensor, extent: Extent, use: str) -> Perceptron:
-            name = player + (JUDGING if use == JUDGING else LEARNING)
+            name = prefix_of(player, use)
             tensors = self.layouts[player], parameters, gradient
             spans = leaky_spans(settings)
             return Perceptron(*tensors, extent.n_rows, spans, masks, self.workspace, name)

@@ -42,32 +42,46 @@ def check_enough(data: Dataset, names: Collection[str]) -> None:
         DataError: There are too few.
     """
     least = N_FOR_COVERAGE + 1
-    if names and min(len(data.validation), len(data.train)) < least:
+    sizes = [len(part) for part in (data.train, data.validation, data.test)]
+    if names and min(sizes) < least:
         raise DataError(
-            f"data '{data.name}': must have at least {least} points in the training and in the "
-            f"validation part for {next(iter(names))}, got {len(data.train)} and "
-            f"{len(data.validation)}"
+            f"data '{data.name}': must have at least {least} points in each part for "
+            f"{next(iter(names))}, got {sizes[0]} to train on, {sizes[1]} to validate and "
+            f"{sizes[2]} to test"
         )
+
+
+def with_shares(data: Dataset, names: Collection[str]) -> tuple[str, ...]:
+    """`names`, and with the divergence of classes the share of each, `class_share_<class>`."""
+    n_classes = data.n_classes if "class_divergence" in names else 0
+    return (*names, *(f"class_share_{c}" for c in range(n_classes)))
 
 
 class Wanted:
     """Some of the figures of `offered`, each beside that of as many real points.
 
     Args:
-        data: Samples are compared with its validation part.
-        names: Which figures.
+        data: What samples should be like.
+        names: Which figures; shares of classes too.
         device: Where samples are.
         dtype: Of samples.
+        part: What samples are compared with; None for the validation part.
     """
 
     def __init__(
-        self, data: Dataset, names: Collection[str], device: torch.device, dtype: torch.dtype
+        self,
+        data: Dataset,
+        names: Collection[str],
+        device: torch.device,
+        dtype: torch.dtype,
+        part: Part | None = None,
     ) -> None:
         self.names = frozenset(names)
         self._shape = data.shape
         # A network is trained here: not as a part of what may be under way without gradients.
         with torch.inference_mode(mode=False), torch.enable_grad():
-            compared = _points(data.validation, device, dtype)[:N_COMPARED]
+            against = data.validation if part is None else part
+            compared = _points(against, device, dtype)[:N_COMPARED]
             self._images = None
             if _has_classifier(data):
                 self._images = ImageQuality(compared, classifiers().of(data).on(device))

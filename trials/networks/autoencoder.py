@@ -11,8 +11,10 @@ from search_spaces.unsupervised import AUTOENCODER as SPACE
 from trials.contract import Objective, Row
 from trials.stacked.activations import ACTIVATIONS
 from trials.stacked.cohort import Vectors
-from trials.stacked.layout import Layout, chain, width_bucket
+from trials.stacked.layout import Layout, chain, unit_bucket, width_bucket
 from trials.stacked.normalization import NORMALIZATIONS
+from trials.stacked.pace import COURSE, Pace
+from trials.stacked.unsupervised.coders import NETWORKS, Coders
 from trials.stacked.unsupervised.coding import CodingTraining
 from trials.stacked.unsupervised.coding_settings import CodingSettings
 from trials.stacked.unsupervised.family import DescentFamily
@@ -21,8 +23,6 @@ from trials.stacked.unsupervised.noise import NOISES
 from trials.stacked.unsupervised.points import BINARIZATIONS
 from trials.stacked.unsupervised.settings import DESCENT_AXES
 from trials.stacked.unsupervised.trainer import DescentTrainer
-
-_LEAST_WIDTH = 32
 
 DOMAIN = Space(
     **DESCENT_AXES,
@@ -60,7 +60,7 @@ class Autoencoder(DescentTrainer[CodingSettings]):
     domain = DOMAIN
 
     @property
-    def objectives(self) -> tuple[Objective, ...]:
+    def figures(self) -> tuple[Objective, ...]:
         """The error of restored points, and for the kind `vae` the evidence lower bound."""
         return (
             Objective("validation_loss", "minimize", "squared data units"),
@@ -81,7 +81,7 @@ class _Family(DescentFamily[CodingSettings]):
     """Autoencoders."""
 
     kind = CodingSettings
-    networks = ("encoder", "decoder")
+    networks = NETWORKS
 
     def rounded(self, settings: CodingSettings) -> CodingSettings:
         """Depth, batch size and whether codes are drawn; units and code in buckets."""
@@ -89,7 +89,7 @@ class _Family(DescentFamily[CodingSettings]):
             kind="vae" if settings.is_drawn else "plain",
             batch_size=settings.batch_size,
             layers=settings.layers,
-            units=max(_LEAST_WIDTH, width_bucket(settings.units)),
+            units=unit_bucket(settings.units),
             code=width_bucket(settings.code),
             normalization=settings.normalization,
         )
@@ -124,13 +124,6 @@ class _Family(DescentFamily[CodingSettings]):
         """Training of `rows` of one block, whether they stopped or not, in place on `stack`."""
         settings = [self.settings(row) for row in rows]
         rounded = self.block(rows[0])
-        return CodingTraining(
-            self.source,
-            rows,
-            settings,
-            rounded,
-            self.padded(rounded),
-            partial(self.layouts, is_padded=False),
-            stack,
-            self.workspace,
-        )
+        padded, true = self.padded(rounded), partial(self.layouts, is_padded=False)
+        coders = Coders(rows, settings, rounded, padded, true, stack, self.workspace)
+        return CodingTraining(self.source, coders, Pace(settings, stack[COURSE]))

@@ -16,7 +16,15 @@ from trials.stacked.activated import Activated
 from trials.stacked.activations import ACTIVATIONS
 from trials.stacked.affine import affine
 from trials.stacked.autograd import AutogradNetwork
-from trials.stacked.layout import Part, after, linear, norm, width_bucket
+from trials.stacked.layout import (
+    Part,
+    after,
+    convolution_name,
+    linear,
+    linear_names,
+    norm,
+    width_bucket,
+)
 from trials.stacked.network import Network, Site, Stack
 from trials.stacked.normalization import NORMALIZATIONS
 from trials.stacked.normed import Normed
@@ -47,22 +55,9 @@ class Settings(SequenceSettings):
     normalization: str = "none"
 
     @property
-    def is_normed(self) -> bool:
-        """Whether there is a normalization before each activation."""
-        return self.normalization != "none"
-
-    def convolution_name(self, block: int) -> str:
-        """Name of a block's convolution in the equivalent `torch.nn.Sequential`.
-
-        A block has a convolution, a normalization if any, an activation and pooling.
-        """
-        return str(block * (3 + self.is_normed))
-
-    @property
     def linear_names(self) -> tuple[str, str]:
         """Names of the two linear modules: after flattening, and after activation and dropout."""
-        flatten = int(self.convolution_name(self.layers))
-        return str(flatten + 1), str(flatten + 4 + self.is_normed)
+        return linear_names(self.layers, self.normalization)
 
 
 DOMAIN = Space(
@@ -112,7 +107,7 @@ class CNN1D(SequenceTrainer[Settings]):
     def _parts(self, settings: Settings, inputs: tuple[int, ...], n_outputs: int) -> Iterator[Part]:
         (n_steps, n_in), kind = inputs, settings.normalization
         for block in range(settings.layers):
-            name, shape = settings.convolution_name(block), (settings.channels, n_in)
+            name, shape = convolution_name(block, kind), (settings.channels, n_in)
             weight = (*shape, settings.kernel_size)
             yield Part(f"{name}.weight", weight, order=(1, 2, 0))
             yield Part(f"{name}.bias", (settings.channels,), start=0.0)
@@ -182,7 +177,7 @@ class CNN1D(SequenceTrainer[Settings]):
             normed = Normed(padded.normalization, stack, after(name), counts, width)
             return _Layer(name, normed, activated)
 
-        blocks = map(padded.convolution_name, range(padded.layers))
+        blocks = [convolution_name(i, padded.normalization) for i in range(padded.layers)]
         return [
             *(layer(name, channels, padded.channels, convolved) for name in blocks),
             layer(padded.linear_names[0], units, padded.units, last),

@@ -10,7 +10,7 @@ from search_spaces import Categorical, Float, Int, Space
 from search_spaces.deep_networks import MLP as SPACE
 from trials.stacked.activations import ACTIVATIONS, spans
 from trials.stacked.dropout import padding_masks, real_units
-from trials.stacked.layout import Part, chain, width_bucket
+from trials.stacked.layout import Part, chain, unit_bucket
 from trials.stacked.network import Network, Site, Stack
 from trials.stacked.normalization import NORMALIZATIONS, of_perceptrons
 from trials.stacked.perceptron import Perceptron
@@ -18,10 +18,6 @@ from trials.stacked.settings import SUPERVISED_AXES, SupervisedSettings
 from trials.stacked.signs import HiddenUnits
 from trials.stacked.sparsity import sparsity
 from trials.stacked.supervised_trainer import SupervisedTrainer
-
-_LEAST_WIDTH = 32
-"""Narrower layers are padded to it: full stacks are worth more than the arithmetic it costs, 4 to
-10 % on the ready space at 32 to 128 slots (2026-11)."""
 
 _MOST_WIDTH, _ROOM = 256, 4
 """Up to so many units, rows of 1 to 4, 5 to 8 ... layers are stacked: room that a shallow row does
@@ -77,7 +73,7 @@ class MLP(SupervisedTrainer[Settings]):
 
     def padded(self, settings: Settings) -> dict[str, int]:
         """Units in buckets; room for a few layers where they are not wide."""
-        width = max(_LEAST_WIDTH, width_bucket(settings.units))
+        width = unit_bucket(settings.units)
         layers = settings.layers
         if layers and width <= _MOST_WIDTH:
             layers = -(-layers // _ROOM) * _ROOM
@@ -110,9 +106,7 @@ class MLP(SupervisedTrainer[Settings]):
         names = [s.activation for s in stack.settings]
         units, width = [s.units for s in stack.settings], stack.padded.units
         kind, real = stack.padded.normalization, real_units(units, width, stack.parameters)
-        padding = None
-        if any(ACTIVATIONS[name].moves_zero for name in names):
-            padding = padding_masks(units, stack.padded.layers, width, stack.parameters)
+        padding = padding_masks(names, units, stack.padded.layers, width, stack.parameters)
         return Perceptron(
             stack.layout,
             stack.parameters,

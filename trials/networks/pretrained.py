@@ -18,13 +18,11 @@ from trials.networks.mlp import MLP
 from trials.networks.mlp import Settings as MLPSettings
 from trials.stacked.cohort import StackedCohort
 from trials.stacked.costs import CostedCohort
-from trials.stacked.layout import width_bucket
+from trials.stacked.layout import unit_bucket
 from trials.stacked.pretraining.few_labels import few_labels
 from trials.stacked.pretraining.phases import PretrainedFamily
 from trials.stacked.pretraining.settings import PRETRAINING_AXES, PretrainingSettings
 from trials.stacked.settings import settings_of
-
-_LEAST_WIDTH = 32
 
 
 @dataclass(frozen=True)
@@ -54,6 +52,8 @@ class Pretrained(MLP):
     name: ClassVar[str] = "pretrained"
     default_data: ClassVar[str] = "digits"
     default_epochs: ClassVar[int] = 30
+    default_pruner: ClassVar[str] = "none"
+    """While layers learn without answers, figures say nothing of what they are worth later."""
     kind = Settings
     space = SPACE
     domain = DOMAIN
@@ -86,7 +86,7 @@ class Pretrained(MLP):
 
     def padded(self, settings: MLPSettings) -> dict[str, int]:
         """Units in buckets."""
-        return {"units": max(_LEAST_WIDTH, width_bucket(settings.units))}
+        return {"units": unit_bucket(settings.units)}
 
     def cohort(self, structure: Hashable) -> Cohort:
         """An empty cohort for that structure."""

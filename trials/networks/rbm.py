@@ -14,7 +14,7 @@ from search_spaces.unsupervised import RBM as SPACE
 from trials.contract import Objective, Row, RowState
 from trials.data import Dataset
 from trials.stacked.cohort import Vectors, fitted
-from trials.stacked.layout import Layout, width_bucket
+from trials.stacked.layout import Layout, unit_bucket
 from trials.stacked.noise import generator
 from trials.stacked.settings import settings_of
 from trials.stacked.unsupervised.contrast import (
@@ -30,8 +30,6 @@ from trials.stacked.unsupervised.readout import Answers, readout_parts
 from trials.stacked.unsupervised.settings import DESCENT_AXES
 from trials.stacked.unsupervised.trainer import DescentTrainer
 from trials.stacked.unsupervised.visible import VISIBLE
-
-_LEAST_WIDTH = 32
 
 DOMAIN = Space(
     **DESCENT_AXES,
@@ -86,7 +84,7 @@ class RBM(DescentTrainer[MachineSettings]):
             self._answers = Answers(data, self.source.device, dtype)
 
     @property
-    def objectives(self) -> tuple[Objective, ...]:
+    def figures(self) -> tuple[Objective, ...]:
         """The error of restored points, how likely they are, and what features tell of classes."""
         if self._is_of_ratings:
             return (
@@ -140,7 +138,7 @@ class _Family(DescentFamily[MachineSettings]):
             visible=settings.visible,
             batch_size=settings.batch_size,
             k=settings.k,
-            units=max(_LEAST_WIDTH, width_bucket(settings.units)),
+            units=unit_bucket(settings.units),
         )
 
     def label(self, row: Row) -> str:

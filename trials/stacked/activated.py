@@ -41,7 +41,7 @@ class Activated:
     ) -> None:
         self._runs = runs(names)
         self.moves_zero = any(ACTIVATIONS[name].moves_zero for name in names)
-        masks = padding_masks(units, 1, padded, like) if self.moves_zero else None
+        masks = padding_masks(names, units, 1, padded, like)
         self._real = None if masks is None else masks[0]
 
     def __call__(self, sums: Tensor) -> Tensor:

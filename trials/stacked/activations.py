@@ -6,8 +6,9 @@ passes, not products, are what a small stacked step spends its time on.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import torch
 from torch import Tensor
@@ -86,6 +87,10 @@ ACTIVATIONS: dict[str, Activation] = {
 """Name in the space -> the activation. `hard_tanh` is min(max(x, -1), 1); alpha of `elu` is 1."""
 
 
-def spans(names: list[str]) -> list[tuple[slice, Activation]]:
+Spans: TypeAlias = Sequence[tuple[slice, Activation]]
+"""Contiguous rows of one activation each, in order."""
+
+
+def spans(names: Sequence[str]) -> Spans:
     """Contiguous rows of one activation, for the activation of each row in order."""
     return [(rows, ACTIVATIONS[name]) for name, rows in runs(names)]

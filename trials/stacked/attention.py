@@ -15,11 +15,9 @@ from torch import Tensor
 
 from trials.stacked.affine import affine
 from trials.stacked.layout import Part
+from trials.stacked.normalization import EPSILON
 
 Tensors: TypeAlias = "Mapping[str, Tensor]"
-
-EPSILON = 1e-5
-"""Added to the variance in a normalisation, torch's default."""
 
 
 @dataclass(frozen=True)

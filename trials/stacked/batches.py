@@ -15,6 +15,10 @@ _BATCH_LANES = 8
 """Padded batches are multiples of it: with widths in whole lanes, a row's block fills registers."""
 
 
+MOST_EVALUATED = 2**18
+"""Numbers of one layer that one row may hold while it is evaluated."""
+
+
 @dataclass(frozen=True)
 class Piece:
     """Consecutive steps of one batch size, whose tapes and batches fit in memory together.
@@ -45,6 +49,11 @@ class Piece:
 def padded_batch(n_points: int) -> int:
     """`n_points` rounded up to whole lanes."""
     return -(-n_points // _BATCH_LANES) * _BATCH_LANES
+
+
+def evaluated_at_once(n_numbers: int) -> int:
+    """Points that are evaluated together, a multiple of 8; `n_numbers` of a layer for each."""
+    return max(_BATCH_LANES, MOST_EVALUATED // n_numbers // _BATCH_LANES * _BATCH_LANES)
 
 
 def pieces(n_points: int, batch_size: int, numbers_per_point: int) -> Iterator[Piece]:

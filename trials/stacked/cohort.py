@@ -270,6 +270,20 @@ def fitted(
     return tensors
 
 
+def alone(family: Family, row: Row, state: RowState) -> Vectors:
+    """A saved row as a stack of itself, (1, n) each.
+
+    Raises:
+        ValueError: The state does not fit the row.
+    """
+    return {name: vector.unsqueeze(0) for name, vector in family.restore(row, state).items()}
+
+
+def on_test(figures: Mapping[str, Tensor]) -> dict[str, float]:
+    """Figures of one row, shape (1,) each, by the names that they have on the test part."""
+    return {name.replace("validation", "test"): float(value) for name, value in figures.items()}
+
+
 def by_row(figures: Mapping[str, Tensor]) -> list[dict[str, float]]:
     """One mapping per row from figures of shape (K,) each, read from the device at once."""
     values = torch.stack(list(figures.values()), 1).tolist()

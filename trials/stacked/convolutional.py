@@ -11,17 +11,23 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from trials.stacked.activations import Activation
+from trials.stacked.activations import Spans
 from trials.stacked.convolution import GroupedConvolution, PatchConvolution, Patches, Window
 from trials.stacked.dropout import real_units
-from trials.stacked.layout import Layout, Part, after, linear, norm
+from trials.stacked.layout import (
+    Layout,
+    Part,
+    after,
+    convolution_name,
+    linear,
+    linear_names,
+    norm,
+)
 from trials.stacked.network import Gradients
 from trials.stacked.normalization import normalization
 from trials.stacked.pooling import POOLINGS, SIDE, Pooling
 from trials.stacked.sparsity import Sparsity
 from trials.stacked.workspace import Workspace
-
-Spans = Sequence[tuple[slice, Activation]]
 
 
 @dataclass(frozen=True)
@@ -90,21 +96,9 @@ class Plan:
         return found
 
     @property
-    def _is_normed(self) -> bool:
-        return self.normalization != "none"
-
-    def convolution_name(self, block: int) -> str:
-        """Name of a block's convolution in the equivalent `torch.nn.Sequential`.
-
-        A block has a convolution, a normalization if any, an activation and pooling.
-        """
-        return str(block * (3 + self._is_normed))
-
-    @property
     def linear_names(self) -> tuple[str, str]:
         """Names of the two linear modules: after flattening, and after activation and dropout."""
-        flatten = int(self.convolution_name(self.n_blocks))
-        return str(flatten + 1), str(flatten + 4 + self._is_normed)
+        return linear_names(self.n_blocks, self.normalization)
 
     def parts(self, padding: float) -> Iterator[Part]:
         """The tensors, by the names of the equivalent `torch.nn.Sequential`.
@@ -113,7 +107,7 @@ class Plan:
             padding: Bias of padded outputs.
         """
         for i, block in enumerate(self.blocks):
-            name, side = self.convolution_name(i), block.kernel
+            name, side = convolution_name(i, self.normalization), block.kernel
             yield Part(f"{name}.weight", (block.n_out, block.n_in, side, side))
             yield Part(f"{name}.bias", (block.n_out,), start=0.0)
             yield from norm(self.normalization, after(name), block.n_out)
@@ -196,7 +190,7 @@ class _StackedBlock:
         channels = [n * 2**index for n in rows.channels]
         real = rows.mask(channels, block.n_out)
         self._real = None if real is None else real.view(1, -1, 1, 1)
-        module = plan.convolution_name(index)
+        module = convolution_name(index, plan.normalization)
         self._names = [f"{module}.{part}" for part in ("weight", "bias")]
         self._weight, self._bias = (gradients.values[name] for name in self._names)
         self._rows, self._norm = n_rows, None

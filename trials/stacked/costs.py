@@ -10,17 +10,14 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 
 from trials.contract import Cohort, Objective, Progress, Row, RowState, Trainer
 from trials.data import Dataset, Part
-from trials.stacked.architecture import Architecture
-from trials.stacked.network import Stack
-from trials.stacked.supervised_family import SupervisedFamily
-from trials.stacked.workspace import Workspace
 
 Clock = Callable[[], float]
 
@@ -63,11 +60,41 @@ class Cost:
         }
 
 
+class Batched(Protocol):
+    """Settings of a row that learns from batches."""
+
+    @property
+    def batch_size(self) -> int:
+        """Points of a step."""
+
+
+class Costed(Protocol):
+    """How rows are made whose costs are asked for."""
+
+    @property
+    def mode(self) -> Callable[[], AbstractContextManager[Any]]:
+        """The context in which rows train."""
+
+    @property
+    def device(self) -> torch.device:
+        """Where they train."""
+
+    def settings(self, row: Row) -> Batched:
+        """The row's settings."""
+
+    def n_parameters(self, row: Row) -> int:
+        """Numbers that the row learns: no padding, no running statistics."""
+
+    def prediction(self, row: Row) -> Callable[[], object]:
+        """What has the network of a new row answer to eight points, in its padded form."""
+
+
 class Costing:
     """Measures rows of a trainer.
 
     Args:
-        architecture: Of the rows.
+        family: Of the rows.
+        data: That they learn from.
         build: Makes their trainer on other data.
         wanted: Names of `COSTS`.
         clock: Seconds; None takes the processor time of this thread where it is the only one that
@@ -76,43 +103,43 @@ class Costing:
 
     def __init__(
         self,
-        architecture: Architecture[Any],
+        family: Costed,
+        data: Dataset,
         build: Callable[[Dataset], Trainer],
         wanted: Collection[str],
         clock: Clock | None = None,
     ) -> None:
-        self._architecture, self._build = architecture, build
-        is_alone = architecture.task.device.type == "cpu" and torch.get_num_threads() == 1
+        self._family, self._data, self._build = family, data, build
+        is_alone = family.device.type == "cpu" and torch.get_num_threads() == 1
         self._clock = clock or (time.thread_time if is_alone else time.perf_counter)
         self.wanted = [cost.name for cost in COSTS if cost.name in wanted]
         self._few: dict[int, Trainer] = {}
 
     def cost(self, row: Row) -> Cost:
         """What the row costs; what is not wanted is not measured."""
-        settings = SupervisedFamily(self._architecture).settings(row)
-        parts = self._architecture.true_layout(settings).parts
         is_wanted = set(self.wanted).__contains__
         return Cost(
-            sum(math.prod(part.shape) for part in parts if not part.is_statistic),
-            self._epoch_s(row, settings.batch_size) if is_wanted("training_time") else 0.0,
+            self._family.n_parameters(row),
+            self._epoch_s(row) if is_wanted("training_time") else 0.0,
             self._latency_s(row) if is_wanted("inference_latency") else 0.0,
         )
 
-    def _epoch_s(self, row: Row, batch_size: int) -> float:
+    def _epoch_s(self, row: Row) -> float:
         """Seconds of an epoch of the row alone, from that of a short one."""
+        batch_size = self._family.settings(row).batch_size
         if batch_size not in self._few:
             self._few[batch_size] = self._on_few_points(batch_size)
         trainer = self._few[batch_size]
         cohort = trainer.cohort(trainer.structure(row.params))
         cohort.admit([row])
-        n_points = len(self._architecture.task.data.train)
+        n_points = len(self._data.train)
         n_timed = min(n_points, _n_few(batch_size))
         n_steps, n_steps_timed = (math.ceil(n / min(batch_size, n)) for n in (n_points, n_timed))
         return self._quickest(cohort.advance) * n_steps / n_steps_timed
 
     def _on_few_points(self, batch_size: int) -> Trainer:
         """A trainer with whole batches for a few steps, and hardly anything to validate."""
-        data = self._architecture.task.data
+        data = self._data
         train = _first(data.train, _n_few(batch_size))
         return self._build(
             replace(data, train=train, validation=_first(data.validation, _FEWEST_POINTS))
@@ -120,34 +147,18 @@ class Costing:
 
     def _latency_s(self, row: Row) -> float:
         """Seconds of one prediction by the row's network alone, in its padded form."""
-        architecture, family = self._architecture, SupervisedFamily(self._architecture)
-        settings, task = family.settings(row), architecture.task
-        rounded = architecture.rounded(settings)
-        with family.mode():
-            parameters = family.begin(row)["parameters"].unsqueeze(0)
-            stack = Stack(
-                [settings],
-                rounded,
-                architecture.padded_layout(rounded),
-                parameters,
-                torch.zeros_like(parameters),
-                Workspace(task.device, task.dtype),
-            )
-            n_batch = 8
-            network = architecture.network(stack, n_batch)
-            x = parameters.new_zeros(1, n_batch, *task.inputs.padded)
-            out = parameters.new_empty(1, n_batch * task.n_answers, task.n_outputs_padded)
+        with self._family.mode():
+            once = self._family.prediction(row)
 
             def predict() -> None:
                 for _ in range(_N_CALLS):
-                    network.forward(x, None, out, is_training=False)
+                    once()
 
-            predict()
             return self._quickest(predict) / _N_CALLS
 
     def _quickest(self, run: Callable[[], object]) -> float:
         """Seconds of the quickest of some calls, after one that is not counted."""
-        device = self._architecture.task.device
+        device = self._family.device
         run()
         seconds = []
         for _ in range(_N_ROUNDS):

@@ -11,6 +11,7 @@ from torch import Tensor
 from trials.stacked.batches import Piece
 from trials.stacked.layout import Layout
 from trials.stacked.noise import generator, keep_tape, keep_threshold
+from trials.stacked.sending import sent
 from trials.stacked.workspace import Workspace
 
 
@@ -85,7 +86,7 @@ class DropConnect:
                 tape = keep_tape(self._tapes[k], piece.n_steps, (len(places),))
                 kept = (tape < keep_threshold(rate)).to(masks.dtype)
                 masks[:, k].index_copy_(1, places, kept.mul_(1.0 / (1.0 - rate)))
-        self._masks = masks.to(self._weights.device).unbind(0)
+        self._masks = sent(masks, self._weights.device).unbind(0)
 
     def drop(self, step: int) -> None:
         """The weights are those of a step of the piece, counted from 0."""

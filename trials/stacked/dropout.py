@@ -8,9 +8,11 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from trials.stacked.activations import ACTIVATIONS
 from trials.stacked.batches import Piece
 from trials.stacked.network import Site
 from trials.stacked.noise import generator, keep_tape, keep_threshold
+from trials.stacked.sending import sent
 from trials.stacked.workspace import Workspace
 
 
@@ -20,10 +22,14 @@ def real_units(counts: Sequence[int], width: int, like: Tensor) -> Tensor:
 
 
 def padding_masks(
-    units: Sequence[int], n_layers: int, width: int, like: Tensor
+    activations: Sequence[str], units: Sequence[int], n_layers: int, width: int, like: Tensor
 ) -> list[Tensor] | None:
-    """One for real and zero for padded units, (K, 1, H) per hidden layer; None for all ones."""
-    if all(n == width for n in units):
+    """One for real and zero for padded units, (K, 1, H) per hidden layer.
+
+    None where no row is padded, or no row's activation moves a zero.
+    """
+    moves_zero = any(ACTIVATIONS[name].moves_zero for name in activations)
+    if not moves_zero or all(n == width for n in units):
         return None
     return [real_units(units, width, like).unsqueeze(1)] * n_layers
 
@@ -88,7 +94,7 @@ class Dropout:
             self._fill(k, sites, [mask[:, k] for mask in masks[len(masks) - len(sites) :]])
         for mask, scale in zip(masks, self._scales, strict=True):
             mask.mul_(scale.view(-1, *[1] * (mask.dim() - 2)))
-        steps = [mask.to(self._like.device).unbind(0) for mask in masks]
+        steps = [sent(mask, self._like.device).unbind(0) for mask in masks]
         return list(zip(*steps, strict=True))
 
     def _fill(self, k: int, sites: Sequence[Site], masks: Sequence[Tensor]) -> None:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from trials.stacked.activations import Activation
+from trials.stacked.activations import Activation, Spans
 from trials.stacked.layout import Layout
 from trials.stacked.network import Gradients, Slot
 from trials.stacked.normalization import Normalization
@@ -97,7 +97,7 @@ class Perceptron:
         parameters: Tensor,
         gradient: Tensor,
         n_batch: int,
-        spans: Sequence[tuple[slice, Activation]],
+        spans: Spans,
         padding: Sequence[Tensor] | None,
         workspace: Workspace,
         name: str,

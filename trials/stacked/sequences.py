@@ -16,6 +16,7 @@ from search_spaces.sequences import series_axes, window_sizes
 from trials.contract import Cohort, Row, RowState
 from trials.data import DataError, Dataset
 from trials.data.series import Cut, Frame, frame, may_be_logarithmic, room, windows
+from trials.stacked.cohort import alone, on_test
 from trials.stacked.layout import whole_lanes
 from trials.stacked.series import SeriesFamily, SeriesTask
 from trials.stacked.settings import SupervisedSettings, settings_of
@@ -166,9 +167,9 @@ class SequenceTrainer(SupervisedTrainer[S]):
             cohort.advance()
         family = SeriesFamily(again)
         with family.mode():
-            vectors = {k: v.unsqueeze(0) for k, v in family.restore(row, cohort.save(0)).items()}
+            vectors = alone(family, row, cohort.save(0))
             figures = family.plain_training([row], vectors).tested()
-        return {name.replace("validation", "test"): float(value) for name, value in figures.items()}
+        return on_test(figures)
 
     def _at(self, where: Frame, *, is_whole: bool = False) -> SequenceTrainer[S]:
         """This trainer for windows of one frame."""

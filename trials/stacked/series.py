@@ -212,25 +212,22 @@ class SeriesTraining(SupervisedTraining[S]):
                 for row, task in zip(said, self._of_rows, strict=True)
             ]
         )
-        return _figures(predicted, truth) | shown
+        return _figures(predicted, truth, outputs.device) | shown
 
 
 class WholeSeriesTraining(SeriesTraining[S], WholeTraining[S]):
     """Rows of one second-order optimizer that see all windows at every step."""
 
 
-def _figures(predicted: Any, truth: Any) -> dict[str, Tensor]:
+def _figures(predicted: Any, truth: Any, device: torch.device) -> dict[str, Tensor]:
     """The objectives, (K,) each, of predictions (K, N) and true values (N,) in one unit."""
     with np.errstate(over="ignore", invalid="ignore"):
         loss = np.square(predicted - truth).mean(1)
         off = np.abs(predicted - truth).mean(1)
     variance = max(float(truth.var()), 1e-30)
-    return {
-        "validation_loss": torch.from_numpy(loss),
-        "validation_rmse": torch.from_numpy(np.sqrt(loss)),
-        "validation_r2": torch.from_numpy(1.0 - loss / variance),
-        "validation_mae": torch.from_numpy(off),
-    }
+    figures = np.stack([loss, np.sqrt(loss), 1.0 - loss / variance, off])
+    names = ("validation_loss", "validation_rmse", "validation_r2", "validation_mae")
+    return dict(zip(names, torch.from_numpy(figures).to(device), strict=True))
 
 
 class SeriesFamily(SupervisedFamily[S]):

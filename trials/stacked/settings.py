@@ -41,8 +41,25 @@ def _names(kind: type[Any]) -> dict[str, None]:
     return {field.name: None for field in fields(kind)}
 
 
+class Ruled:
+    """Settings with an axis for every field of `Rule` but the decay, which follows from `l2`."""
+
+    optimizer: str
+    l2: float
+
+    @property
+    def decay(self) -> float:
+        """The part of l2 that acts beside the gradient."""
+        return self.l2 if self.optimizer == "adamw" else 0.0
+
+    @property
+    def rule(self) -> Rule:
+        """The optimizer's part."""
+        return Rule(**{name: getattr(self, name) for name in _names(Rule)})
+
+
 @dataclass(frozen=True)
-class SupervisedSettings:
+class SupervisedSettings(Ruled):
     """The axes of every supervised trainer; those a trial does not name have these values.
 
     The penalty is l1 * sum |w| + l2 / 2 * sum w**2 over weights, not biases; under adamw, l2 is
@@ -78,16 +95,6 @@ class SupervisedSettings:
     schedule_patience: int = 5
     early_stopping_patience: int = 0
     input_scaling: ScalingKind = "standardize"
-
-    @property
-    def decay(self) -> float:
-        """The part of l2 that acts beside the gradient."""
-        return self.l2 if self.optimizer == "adamw" else 0.0
-
-    @property
-    def rule(self) -> Rule:
-        """The optimizer's part."""
-        return Rule(**{name: getattr(self, name) for name in _names(Rule)})
 
 
 SUPERVISED_AXES: dict[str, Axis] = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Generic, TypeVar
@@ -12,7 +13,9 @@ from trials.contract import Row, RowState
 from trials.stacked.architecture import Architecture
 from trials.stacked.cohort import Training, Vectors, fitted
 from trials.stacked.drawing import draw
+from trials.stacked.network import Stack
 from trials.stacked.noise import generator
+from trials.stacked.optimizers import MOMENTS
 from trials.stacked.optimizers.second_order import WHOLE
 from trials.stacked.pace import COURSE, fresh, restored_course, stored_course
 from trials.stacked.settings import SupervisedSettings, settings_of
@@ -22,8 +25,6 @@ from trials.stacked.whole_training import WholeTraining
 from trials.stacked.workspace import Workspace
 
 S = TypeVar("S", bound=SupervisedSettings)
-
-_MOMENTS = ("first_moment", "second_moment")
 
 
 def _alone(settings: SupervisedSettings) -> str:
@@ -43,6 +44,11 @@ class SupervisedFamily(Generic[S]):
     def mode(self) -> Callable[[], AbstractContextManager[Any]]:
         """The context in which rows train."""
         return torch.no_grad if self._architecture.needs_autograd else torch.inference_mode
+
+    @property
+    def device(self) -> torch.device:
+        """Where rows train."""
+        return self._task.device
 
     def settings(self, row: Row) -> S:
         """The row's settings."""
@@ -69,7 +75,7 @@ class SupervisedFamily(Generic[S]):
         tensors = draw(layout, settings.initializer, rng, self._task.dtype, settings.initial_scale)
         vectors = {"parameters": self._packed(settings, tensors)}
         vectors[COURSE] = fresh().to(self._task.device)
-        return vectors | {name: torch.zeros_like(vectors["parameters"]) for name in _MOMENTS}
+        return vectors | {name: torch.zeros_like(vectors["parameters"]) for name in MOMENTS}
 
     def _packed(self, settings: S, tensors: RowState, name: str = "parameters") -> torch.Tensor:
         padded = self._architecture.padded_layout(self._architecture.rounded(settings))
@@ -87,7 +93,7 @@ class SupervisedFamily(Generic[S]):
         """The padded vectors of a saved row; ValueError when the state does not fit it."""
         vectors = {
             name: self._packed(self.settings(row), self.tensors(row, state, name), name)
-            for name in ("parameters", *_MOMENTS)
+            for name in ("parameters", *MOMENTS)
         }
         course = restored_course(row, state, self.settings(row))
         return vectors | {COURSE: course.to(self._task.device)}
@@ -99,9 +105,33 @@ class SupervisedFamily(Generic[S]):
         padded = self._architecture.padded_layout(self._architecture.rounded(settings))
         return stored_course(vectors, settings) | {
             f"{name}.{part}": tensor
-            for name in ("parameters", *_MOMENTS)
+            for name in ("parameters", *MOMENTS)
             for part, tensor in padded.unpack(vectors[name], true).items()
         }
+
+    def n_parameters(self, row: Row) -> int:
+        """Numbers that the row learns: no padding, no running statistics."""
+        parts = self._architecture.true_layout(self.settings(row)).parts
+        return sum(math.prod(part.shape) for part in parts if not part.is_statistic)
+
+    def prediction(self, row: Row) -> Callable[[], object]:
+        """What has the network of a new row answer to eight points, in its padded form."""
+        architecture, task, n_batch = self._architecture, self._task, 8
+        settings = self.settings(row)
+        rounded = architecture.rounded(settings)
+        parameters = self.begin(row)["parameters"].unsqueeze(0)
+        stack = Stack(
+            [settings],
+            rounded,
+            architecture.padded_layout(rounded),
+            parameters,
+            torch.zeros_like(parameters),
+            self._workspace,
+        )
+        network = architecture.network(stack, n_batch)
+        x = parameters.new_zeros(1, n_batch, *task.inputs.padded)
+        out = parameters.new_empty(1, n_batch * task.n_answers, task.n_outputs_padded)
+        return lambda: network.forward(x, None, out, is_training=False)
 
     def rank(self, row: Row) -> tuple[Any, ...]:
         """Long rows come first; then optimizers in the order of `Updates`, then as it is liked."""

@@ -17,7 +17,7 @@ from search_spaces import Categorical, Space
 from trials.contract import Cohort, Objective, Row, RowState
 from trials.data import DataError, Dataset
 from trials.stacked.architecture import Architecture
-from trials.stacked.cohort import StackedCohort
+from trials.stacked.cohort import StackedCohort, alone, on_test
 from trials.stacked.costs import COSTS, CostedCohort, Costing
 from trials.stacked.health import watch_of
 from trials.stacked.measures import MEASURES
@@ -87,7 +87,7 @@ class SupervisedTrainer(Architecture[S]):
         def build(few: Dataset) -> SupervisedTrainer[S]:
             return type(self)(few, task.device, task.dtype)
 
-        costing = Costing(self, build, names)
+        costing = Costing(SupervisedFamily(self), task.data, build, names)
         self._costing = costing if costing.wanted else None
 
     def structure(self, params: Mapping[str, Any]) -> Hashable:
@@ -120,7 +120,7 @@ class SupervisedTrainer(Architecture[S]):
         row = Row(0, params, 0, 1)
         family = self.family()
         with family.mode():
-            vectors = {k: v.unsqueeze(0) for k, v in family.restore(row, state).items()}
+            vectors = alone(family, row, state)
             examples = Examples(self.task, self.task.data.test, MEASURES[self.task.name])
             figures = family.plain_training([row], vectors).evaluate(examples)
-        return {name.replace("validation", "test"): float(value) for name, value in figures.items()}
+        return on_test(figures)

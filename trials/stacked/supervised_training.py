@@ -11,16 +11,18 @@ from torch import Tensor
 
 from trials.contract import Row
 from trials.stacked.architecture import Architecture
-from trials.stacked.batches import Order, pieces
+from trials.stacked.batches import Order, evaluated_at_once, pieces
 from trials.stacked.cohort import Vectors, by_row
 from trials.stacked.dropconnect import DropConnect, weight_places
 from trials.stacked.dropout import Dropout
 from trials.stacked.max_norm import MaxNorm
 from trials.stacked.measures import Marks
 from trials.stacked.network import Network, Stack
-from trials.stacked.optimizers import Updates
+from trials.stacked.optimizers import MOMENTS, Updates
 from trials.stacked.pace import COURSE, Pace
+from trials.stacked.per_row import column
 from trials.stacked.runs import runs
+from trials.stacked.sending import sent
 from trials.stacked.settings import SupervisedSettings
 from trials.stacked.signs import Signs
 from trials.stacked.supervised import Examples
@@ -28,16 +30,6 @@ from trials.stacked.teaching import Teaching
 from trials.stacked.workspace import Workspace
 
 S = TypeVar("S", bound=SupervisedSettings)
-
-_MOST_EVALUATED = 2**18
-"""Numbers of one layer that one row may hold while it is evaluated; sets the piece of points."""
-
-
-def column(values: Sequence[float], like: Tensor) -> Tensor | None:
-    """One coefficient per row, shape (K, 1); None where all are 0."""
-    if not any(values):
-        return None
-    return torch.tensor(values, dtype=torch.float64).unsqueeze(1).to(like)
 
 
 class Segment:
@@ -63,13 +55,14 @@ class Segment:
         parameters, gradient = stack.parameters[place], stack.gradient[place]
         scratch = stack.workspace.take("scratch", *parameters.shape)
         n_weights = stack.layout.n_weights - columns[0]
+        first, second = (vectors[moment][place] for moment in MOMENTS)
         self._rows = rows
         self._updates = Updates(
             [s.rule for s in settings],
             parameters,
             gradient,
-            vectors["first_moment"][place],
-            vectors["second_moment"][place],
+            first,
+            second,
             scratch,
             n_weights,
         )
@@ -98,7 +91,7 @@ class SupervisedTraining(Generic[S]):
         architecture: Of the networks.
         rows: In the order of `SupervisedFamily.rank`.
         settings: Of the rows.
-        vectors: "parameters", "first_moment" and "second_moment", (K, P) each, and what `Pace`
+        vectors: "parameters" and the `MOMENTS`, (K, P) each, and what `Pace`
             remembers; changed in place.
         workspace: Where buffers come from.
     """
@@ -196,7 +189,7 @@ class SupervisedTraining(Generic[S]):
             numbers += connections.n_numbers // batch_size
         losses = []
         for piece in pieces(n_points, batch_size, numbers):
-            x, y = train.chosen(order.take(piece).to(self._task.device), kinds)
+            x, y = train.chosen(sent(order.take(piece), self._task.device), kinds)
             answers = piece.answers(n_answers)
             outputs = self._take("outputs", piece.n_steps, n_rows, answers.n_batch, width)
             slope = self._take("slope", n_rows, answers.n_batch, width)
@@ -242,7 +235,7 @@ class SupervisedTraining(Generic[S]):
         """The objectives of every row on `examples`, and its `signs`, each of shape (K,)."""
         n_answers, width = self._task.n_answers, self._task.n_outputs_padded
         numbers = self._architecture.numbers(self._rounded)
-        most = min(examples.n_padded, max(8, _MOST_EVALUATED // numbers // 8 * 8))
+        most = min(examples.n_padded, evaluated_at_once(numbers))
         kinds = examples.kinds([s.input_scaling for s in self._settings])
         marks, shown = Marks(self._task, examples), dict[str, Tensor]()
         for start in range(0, examples.n_padded, most):

@@ -13,8 +13,9 @@ from trials.stacked.batches import Piece, padded_batch
 from trials.stacked.cohort import Vectors, by_row
 from trials.stacked.network import Network, Stack
 from trials.stacked.optimizers.second_order import WHOLE
+from trials.stacked.per_row import column, per_row
 from trials.stacked.settings import SupervisedSettings
-from trials.stacked.supervised_training import Segment, SupervisedTraining, column
+from trials.stacked.supervised_training import Segment, SupervisedTraining
 from trials.stacked.teaching import Teaching
 
 S = TypeVar("S", bound=SupervisedSettings)
@@ -116,8 +117,7 @@ class WholeTraining(SupervisedTraining[S]):
         whole = _Whole(self._stack, network, x[0], self._teaching, outputs, self._real())
         factors = self._pace.factors(epochs, [row.epochs for row in self._rows])
         rates = [s.learning_rate * f for s, f in zip(self._settings, factors, strict=True)]
-        column_of_rates = torch.tensor(rates, dtype=torch.float64).unsqueeze(1)
-        WHOLE[self._settings[0].optimizer](whole, column_of_rates.to(self._parameters))
+        WHOLE[self._settings[0].optimizer](whole, per_row(rates, self._parameters, 2))
         if self._limits is not None:
             self._limits.apply()
         network.forward(x[0], None, outputs)

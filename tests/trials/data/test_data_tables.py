@@ -253,6 +253,16 @@ def changed(row: int, value: object) -> list[object]:
             "got 2 of class 'q' (rows 19, 20)",
         ),
         ({"y": NUMBERS}, "must have a column beside the target 'y', got none"),
+        (
+            {"a": [f'"{n},5"' for n in range(20)], "y": NUMBERS},
+            "column 'a', rows 1, 2, 3, 4, 5 and 15 more: must be a number with a point and no "
+            "comma, got '0,5', '1,5', '2,5'",
+        ),
+        (
+            {"a": [*range(8), *(f'"-{n},000.5"' for n in range(12))], "y": NUMBERS},
+            "column 'a', rows 9, 10, 11, 12, 13 and 7 more: must be a number with a point and no "
+            "comma, got '-0,000.5', '-1,000.5', '-2,000.5'",
+        ),
     ],
 )
 def test_bad_cells_name_column_and_row(
@@ -260,6 +270,15 @@ def test_bad_cells_name_column_and_row(
 ) -> None:
     """Each fault of a table is one line with the file, the column and the row."""
     assert problems_of(csv(tmp_path, *table(cells)), target="y") == (f"data t.csv: {found}",)
+
+
+def test_levels_with_commas_are_words(tmp_path: Path) -> None:
+    """Lists of codes, each of them frequent, are no numbers that were written with a comma."""
+    rows = [f'"{1 + i % 2},2",{i / 3}' for i in range(20)]
+    assert load(csv(tmp_path, "codes,y", rows), target="y").feature_names == (
+        "codes=1,2",
+        "codes=2,2",
+    )
 
 
 def test_many_levels_are_refused(tmp_path: Path) -> None:
@@ -302,6 +321,14 @@ def test_all_mistakes_at_once(tmp_path: Path) -> None:
         (
             b"a,y\n1,2\n1,2,3\n" + b"1,2\n" * 9,
             "data t.csv: row 2 (line 3) must have 2 cells, got 3",
+        ),
+        (
+            b"a;y\n" + b"1,5;2\n" * 9,
+            "data t.csv: must have commas between its columns, got ';' as in 'a;y'",
+        ),
+        (
+            b"a\ty\n" + b"1\t2\n" * 9,
+            "data t.csv: must have commas between its columns, got '\\t' as in 'a\\ty'",
         ),
         (b"a,y\n\xff,2\n", "data t.csv: must be UTF-8 text, got byte 0xff"),
         (b'a,y\n1,"2\n', "data t.csv: line 2 is no CSV: unexpected end of data"),

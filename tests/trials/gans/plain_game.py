@@ -2,10 +2,13 @@
 
 import itertools
 
+import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional
 
+from tests.trials.company import cohort_of
+from trials.contract import Row
 from trials.data.scaling import fit_scaling
 from trials.stacked.batches import padded_batch
 from trials.stacked.noise import data_order, generator, normal_tape
@@ -228,3 +231,44 @@ class PlainGame:
             for mean, now in zip(self.average, self.maker.parameters(), strict=True):
                 mean.mul_(kept).add_(now.detach(), alpha=1 - kept)
         return loss.item()
+
+
+def rows_of(settings, epochs):
+    """Rows of these settings."""
+    return [Row(k, own, 100 + k, epochs) for k, own in enumerate(settings)]
+
+
+def assert_plain(trainer, settings, game_of, epochs, n_epochs, rtol):
+    """Rows have the losses and weights of plain games, which `game_of(row, weights)` makes.
+
+    Args:
+        trainer: Of the rows.
+        settings: One mapping per row.
+        game_of: Makes the plain game of a row with its initial weights.
+        epochs: That the rows have.
+        n_epochs: That are compared.
+        rtol: Of the losses; weights may be off by 100 times that, and by 1e-5 at most.
+    """
+    rows = rows_of(settings, epochs)
+    cohort = cohort_of(trainer, rows)
+    weights = [trainer.weights(cohort.save(row.key), row.params) for row in rows]
+    found = [{p.key: p.metrics for p in cohort.advance()} for _ in range(n_epochs)]
+    for row, start in zip(rows, weights, strict=True):
+        game = game_of(row, start)
+        expected = [game.epoch(epoch) for epoch in range(n_epochs)]
+        losses = [(f[row.key]["discriminator_loss"], f[row.key]["generator_loss"]) for f in found]
+        np.testing.assert_allclose(losses, expected, rtol=rtol, atol=rtol / 100, err_msg=str(row))
+        state = cohort.save(row.key)
+        for player, network in (("generator", game.maker), ("discriminator", game.judge)):
+            for name, tensor in network.body.named_parameters():
+                own = state[f"{player}.parameters.{name}"]
+                limit = min(1e-5, 100 * rtol)
+                torch.testing.assert_close(own, tensor.detach(), rtol=limit, atol=limit / 100)
+        if game.s.average_half_life:
+            names = [name for name, _ in game.maker.body.named_parameters()]
+            kept = trainer.weights(state, row.params)
+            for name, mean in zip(names, game.average, strict=True):
+                torch.testing.assert_close(kept[f"generator.{name}"], mean, rtol=1e-6, atol=1e-8)
+        for name, tensor in game.maker.body.named_buffers():
+            if name.split(".")[-1] in ("running_mean", "running_var"):
+                torch.testing.assert_close(state[f"generator.buffers.{name}"], tensor)

@@ -1,6 +1,5 @@
 """A GAN of convolutions with every norm and remedy, one row at a time, in plain torch."""
 
-import dataclasses
 import itertools
 
 import numpy as np
@@ -8,9 +7,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from tests.trials.datasets import dataset_of
 from tests.trials.gans.plain_game import Network, PlainGame, SpectralLinear
-from trials.contract import Row
-from trials.data import Dataset, Part
 
 
 def images_of(side):
@@ -19,66 +17,7 @@ def images_of(side):
     x = rng.normal(size=(90, 1, side, side), scale=0.1)
     for image, (row, column) in zip(x[:, 0], rng.integers(0, side - 3, (90, 2)), strict=True):
         image[row : row + 3, column : column + 3] += 1
-    cuts = (slice(0, 53), slice(53, 74), slice(74, 90))
-    train, validation, test = (Part(x[cut].astype(np.float32), None) for cut in cuts)
-    return Dataset(
-        name="squares",
-        kind="images",
-        task="density",
-        train=train,
-        validation=validation,
-        test=test,
-        feature_names=(),
-        classes=(),
-        target_name="",
-        fingerprint="",
-    )
-
-
-def cohort_of(trainer, settings, epochs):
-    """A cohort of rows of these settings, and the rows."""
-    cohort = trainer.cohort(trainer.structure(settings[0]))
-    rows = [Row(k, own, 100 + k, epochs) for k, own in enumerate(settings)]
-    cohort.admit(rows)
-    return cohort, rows
-
-
-def assert_plain(trainer, settings, game_of, epochs, n_epochs, rtol):
-    """Rows have the losses and weights of plain games, which `game_of(row, weights)` makes."""
-    cohort, rows = cohort_of(trainer, settings, epochs)
-    weights = [trainer.weights(cohort.save(row.key), row.params) for row in rows]
-    found = [{p.key: p.metrics for p in cohort.advance()} for _ in range(n_epochs)]
-    for row, start in zip(rows, weights, strict=True):
-        game = game_of(row, start)
-        expected = [game.epoch(epoch) for epoch in range(n_epochs)]
-        losses = [(f[row.key]["discriminator_loss"], f[row.key]["generator_loss"]) for f in found]
-        np.testing.assert_allclose(losses, expected, rtol=rtol, atol=rtol / 100, err_msg=str(row))
-        state = cohort.save(row.key)
-        for player, network in (("generator", game.maker), ("discriminator", game.judge)):
-            for name, tensor in network.body.named_parameters():
-                own = state[f"{player}.parameters.{name}"]
-                torch.testing.assert_close(own, tensor.detach(), rtol=1e-5, atol=1e-7)
-        for name, tensor in game.maker.body.named_buffers():
-            if name.split(".")[-1] in ("running_mean", "running_var"):
-                torch.testing.assert_close(state[f"generator.buffers.{name}"], tensor)
-
-
-def assert_bits(trainer, settings, chosen, epochs, n_epochs):
-    """Some rows have the same bits in company, admitted late, and from a checkpoint alone."""
-    together, rows = cohort_of(trainer, settings, epochs)
-    found = [{p.key: dict(p.metrics) for p in together.advance()} for _ in range(n_epochs)]
-    cohort, _ = cohort_of(trainer, settings[:1], epochs)
-    cohort.advance()
-    late = [dataclasses.replace(row, key=99 + row.key) for row in rows[chosen]]
-    cohort.admit(late)
-    curves = [{p.key: p.metrics for p in cohort.advance()} for _ in range(n_epochs - 1)]
-    for row, own in zip(rows[chosen], late, strict=True):
-        alone = trainer.cohort(trainer.structure(row.params))
-        alone.admit([own], {own.key: cohort.save(own.key)})
-        curve = [figures[own.key] for figures in curves] + [alone.advance()[0].metrics]
-        assert curve == [figures[row.key] for figures in found]
-        saved, expected = alone.save(own.key), together.save(row.key)
-        assert all(torch.equal(tensor, expected[name]) for name, tensor in saved.items())
+    return dataset_of("images", "density", x, None)
 
 
 class VirtualMapNorm(nn.Module):

@@ -3,13 +3,9 @@
 import pytest
 import torch
 
-from tests.trials.gans.plain_images import (
-    PlainImageGame,
-    assert_bits,
-    assert_plain,
-    cohort_of,
-    images_of,
-)
+from tests.trials.company import assert_late_bits, assert_own_bits
+from tests.trials.gans.plain_game import assert_plain, rows_of
+from tests.trials.gans.plain_images import PlainImageGame, images_of
 from trials.data import DataError
 from trials.gans.dcgan import DCGAN, Settings
 from trials.stacked.settings import settings_of
@@ -55,7 +51,8 @@ def test_rows_equal_plain_torch(structure):
 def test_company_changes_no_bit(name):
     """Every row, alone or together, late or from a checkpoint, has the same bits."""
     settings = [SMALL | own | STRUCTURES[name] for own in ROWS]
-    assert_bits(DCGAN(images_of(SIDE)), settings, slice(None), EPOCHS, EPOCHS)
+    rows = rows_of(settings, EPOCHS)
+    assert_late_bits(DCGAN(images_of(SIDE)), rows, rows, EPOCHS)
 
 
 def test_channels_share_a_cohort_and_depth_does_not():
@@ -71,15 +68,7 @@ def test_company_changes_no_bit_on_other_images(side):
     """Where maps are smaller than vectors, padding is wider, and bits are still a row's own."""
     kinds = ("tanh", "elu", "relu")
     settings = [SMALL | {"activation": kinds[k % 3], "channels": 1 + k} for k in range(5)]
-    trainer = DCGAN(images_of(side))
-    together, rows = cohort_of(trainer, settings, EPOCHS)
-    found = {p.key: p.metrics for p in together.advance()}
-    for row in rows:
-        alone = trainer.cohort(trainer.structure(SMALL))
-        alone.admit([row])
-        assert alone.advance()[0].metrics == found[row.key]
-        saved = together.save(row.key)
-        assert all(torch.equal(t, saved[name]) for name, t in alone.save(row.key).items())
+    assert_own_bits(DCGAN(images_of(side)), rows_of(settings, EPOCHS), 1)
 
 
 def test_images_that_cannot_be_halved_twice_are_refused(classes_data):

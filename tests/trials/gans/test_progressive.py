@@ -8,14 +8,9 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from tests.trials.gans.plain_game import PlainGame, SpectralLinear
-from tests.trials.gans.plain_images import (
-    SpectralConv,
-    assert_bits,
-    assert_plain,
-    cohort_of,
-    images_of,
-)
+from tests.trials.company import assert_late_bits, cohort_of
+from tests.trials.gans.plain_game import PlainGame, SpectralLinear, assert_plain, rows_of
+from tests.trials.gans.plain_images import SpectralConv, images_of
 from trials.contract import Row
 from trials.data import DataError
 from trials.gans.enlarged import EnlargedReal, enlarging
@@ -148,9 +143,9 @@ def test_rows_equal_plain_torch(structure, n_epochs):
 @pytest.mark.parametrize(("structure", "n_epochs"), STRUCTURES.values(), ids=STRUCTURES)
 def test_company_changes_no_bit(structure, n_epochs):
     """A row alone, beside rows of other phases, or saved in the middle of a fade, is the same."""
-    settings = [SMALL | own | structure for own in ROWS]
-    chosen = slice(1, 2) if n_epochs == EPOCHS else slice(2, 3)
-    assert_bits(ProgressiveGAN(images_of(8)), settings, chosen, EPOCHS, n_epochs)
+    rows = rows_of([SMALL | own | structure for own in ROWS], EPOCHS)
+    chosen = rows[1:2] if n_epochs == EPOCHS else rows[2:3]
+    assert_late_bits(ProgressiveGAN(images_of(8)), rows, chosen, n_epochs)
 
 
 def test_phases_follow_each_other_and_the_last_stays():
@@ -166,7 +161,8 @@ def test_phases_follow_each_other_and_the_last_stays():
 def test_layers_to_come_stand_still():
     """Before its phase a layer is as it was drawn; from then on it moves."""
     trainer = ProgressiveGAN(images_of(8))
-    cohort, rows = cohort_of(trainer, [SMALL | {"phase_epochs": 1}], EPOCHS)
+    rows = rows_of([SMALL | {"phase_epochs": 1}], EPOCHS)
+    cohort = cohort_of(trainer, rows)
     weights = [trainer.weights(cohort.save(0), rows[0].params)]
     for _ in range(EPOCHS):
         cohort.advance()
@@ -180,7 +176,8 @@ def test_layers_to_come_stand_still():
 def test_samples_are_large_and_figures_are_those_of_the_data():
     """A sample has 32 x 32 pixels in every phase; what is measured are its means over squares."""
     trainer = ProgressiveGAN(images_of(8))
-    cohort, rows = cohort_of(trainer, [SMALL | {"phase_epochs": 1, "fade": 0.0}], EPOCHS)
+    rows = rows_of([SMALL | {"phase_epochs": 1, "fade": 0.0}], EPOCHS)
+    cohort = cohort_of(trainer, rows)
     for side in (8, 16):
         progress = cohort.advance()[0]
         samples = trainer.samples(cohort.save(0), rows[0].params)

@@ -1,11 +1,10 @@
 """Stacked losses and remedies against a plain GAN, and that each does what it says."""
 
-import numpy as np
 import pytest
 import torch
 
-from tests.trials.gans.plain_game import PlainGame
-from trials.contract import Row
+from tests.trials.company import assert_late_bits
+from tests.trials.gans.plain_game import PlainGame, assert_plain, rows_of
 from trials.gans.losses import LOSSES
 from trials.gans.vectors import Settings, VectorGAN
 from trials.stacked.settings import settings_of
@@ -46,61 +45,25 @@ STRUCTURES = {
 }
 
 
-def cohort_of(data, settings, dtype=torch.float64, epochs=EPOCHS):
-    """Rows of these settings in one cohort, and their trainer."""
-    trainer = VectorGAN(data, dtype=dtype)
-    cohort = trainer.cohort(trainer.structure(settings[0]))
-    rows = [Row(k, params, 100 + k, epochs) for k, params in enumerate(settings)]
-    cohort.admit(rows)
-    return trainer, cohort, rows
-
-
 @pytest.mark.parametrize("structure", STRUCTURES.values(), ids=STRUCTURES)
 def test_rows_equal_plain_torch(ring_data, structure):
     """Rows of different settings in one cohort have the losses and weights of plain games."""
     some = list(ROWS.values())[:: 3 if structure else 1]
     settings = [SMALL | structure | own for own in some]
-    trainer, cohort, rows = cohort_of(ring_data, settings)
-    weights = [trainer.weights(cohort.save(row.key), row.params) for row in rows]
-    found = [{p.key: p.metrics for p in cohort.advance()} for _ in range(EPOCHS)]
-    for row, start in zip(rows, weights, strict=True):
-        game = PlainGame(ring_data, row, start, settings_of(Settings, row.params))
-        expected = [game.epoch(epoch) for epoch in range(EPOCHS)]
-        losses = [(f[row.key]["discriminator_loss"], f[row.key]["generator_loss"]) for f in found]
-        np.testing.assert_allclose(losses, expected, rtol=1e-7, atol=1e-9, err_msg=str(row))
-        state = cohort.save(row.key)
-        for player, network in (("generator", game.maker), ("discriminator", game.judge)):
-            for name, tensor in network.body.named_parameters():
-                own = state[f"{player}.parameters.{name}"]
-                torch.testing.assert_close(own, tensor.detach(), rtol=1e-5, atol=1e-7)
-        if game.s.average_half_life:
-            names = [name for name, _ in game.maker.body.named_parameters()]
-            kept = trainer.weights(state, row.params)
-            for name, mean in zip(names, game.average, strict=True):
-                torch.testing.assert_close(kept[f"generator.{name}"], mean, rtol=1e-6, atol=1e-8)
-        for name, tensor in game.maker.body.named_buffers():
-            if name.split(".")[-1] in ("running_mean", "running_var"):
-                torch.testing.assert_close(state[f"generator.buffers.{name}"], tensor)
+
+    def game_of(row, weights):
+        return PlainGame(ring_data, row, weights, settings_of(Settings, row.params))
+
+    trainer = VectorGAN(ring_data, dtype=torch.float64)
+    assert_plain(trainer, settings, game_of, EPOCHS, EPOCHS, rtol=1e-7)
 
 
 @pytest.mark.parametrize("structure", STRUCTURES.values(), ids=STRUCTURES)
 def test_company_changes_no_bit(ring_data, structure):
     """Rows of all remedies, alone, together, late or from a checkpoint, have the same bits."""
     settings = [SMALL | structure | own for own in ROWS.values()] * 2
-    _, together, rows = cohort_of(ring_data, settings, torch.float32)
-    found = [{p.key: dict(p.metrics) for p in together.advance()} for _ in range(EPOCHS)]
-    for row in rows[1::5]:
-        trainer, cohort, _ = cohort_of(ring_data, settings[:3], torch.float32)
-        late = Row(99, row.params, row.seed, row.epochs)
-        cohort.admit([late])
-        curve = [{p.key: p.metrics for p in cohort.advance()}[99]]
-        other = trainer.cohort(trainer.structure(row.params))
-        other.admit([late], {99: cohort.save(99)})
-        curve += [other.advance()[0].metrics for _ in range(EPOCHS - 1)]
-        assert curve == [figures[row.key] for figures in found]
-        saved, expected = other.save(99), together.save(row.key)
-        assert saved.keys() == expected.keys()
-        assert all(torch.equal(tensor, expected[name]) for name, tensor in saved.items())
+    rows = rows_of(settings, EPOCHS)
+    assert_late_bits(VectorGAN(ring_data), rows, rows[1::5], EPOCHS)
 
 
 def test_every_loss_is_checked():

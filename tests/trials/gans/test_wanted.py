@@ -7,6 +7,7 @@ import dataclasses
 import pytest
 import torch
 
+from tests.trials.company import Told, cohort_of, curves
 from trials.contract import Measuring, Row
 from trials.data import DataError, Dataset, load
 from trials.gans.classifier import classifiers
@@ -25,17 +26,9 @@ def few(name: str) -> Dataset:
     return dataclasses.replace(whole, train=train) if whole.train.y is None else whole
 
 
-def epochs(
-    trainer: VectorGAN, seeds: list[int], n_epochs: int = 2
-) -> dict[int, list[dict[str, str]]]:
+def epochs(trainer: VectorGAN, seeds: list[int], n_epochs: int = 2) -> dict[int, list[Told]]:
     """The metrics of each row, with every bit."""
-    cohort = trainer.cohort(trainer.structure(PARAMS))
-    cohort.admit([Row(seed, PARAMS, seed, 9) for seed in seeds])
-    found: dict[int, list[dict[str, str]]] = {seed: [] for seed in seeds}
-    for _ in range(n_epochs):
-        for progress in cohort.advance():
-            found[progress.key].append({n: v.hex() for n, v in progress.metrics.items()})
-    return found
+    return curves(cohort_of(trainer, [Row(seed, PARAMS, seed, 9) for seed in seeds]), n_epochs)
 
 
 def test_what_is_offered_depends_on_the_data() -> None:
@@ -105,6 +98,25 @@ def test_images_are_measured_in_the_features_of_a_classifier() -> None:
     assert float(found["frechet_distance_real"][0]) == pytest.approx(
         float(found["frechet_distance"][0]), rel=0.5
     )
+
+
+def test_the_test_part_tells_what_was_asked_for_and_the_share_of_each_class() -> None:
+    """Asked for a divergence of classes, a test has the histogram that it is taken from."""
+    data = load("digits", seed=0)
+    trainer = VectorGAN(data)
+    cohort = trainer.cohort(trainer.structure(PARAMS))
+    cohort.admit([Row(0, PARAMS, 0, 9)])
+    state = cohort.save(0)
+    assert trainer.test(state, PARAMS).keys() == {"sample_distance"}
+    trainer.measure(["class_divergence"])
+    found = trainer.test(state, PARAMS)
+    judge = ImageQuality(torch.as_tensor(data.test.x), classifiers().of(data))
+    expected = judge.figures(trainer.samples(state, PARAMS).unsqueeze(0))
+    shares = [found[f"class_share_{c}"] for c in range(10)]
+    assert shares == pytest.approx([float(expected[f"class_share_{c}"]) for c in range(10)])
+    assert sum(shares) == pytest.approx(1.0)
+    assert found["class_divergence"] == pytest.approx(float(expected["class_divergence"]))
+    assert sum(found[f"class_share_{c}_real"] for c in range(10)) == pytest.approx(1.0)
 
 
 def test_too_few_points_are_refused() -> None:

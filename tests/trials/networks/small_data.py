@@ -2,27 +2,16 @@
 
 import numpy as np
 
+from tests.trials.datasets import dataset_of
 from trials.contract import Row
-from trials.data import Dataset, Part
 
 
 def dataset(kind, x, classes, is_regression=False):
     """90 points, 53 of them for training, in three classes, or with a number of each class."""
     answers = classes.astype(np.float32) * 10 if is_regression else classes
-    cuts = (slice(0, 53), slice(53, 74), slice(74, 90))
-    train, validation, test = (Part(x[cut].astype(np.float32), answers[cut]) for cut in cuts)
-    return Dataset(
-        name=f"small {kind}",
-        kind=kind,
-        task="regression" if is_regression else "classification",
-        train=train,
-        validation=validation,
-        test=test,
-        feature_names=(),
-        classes=() if is_regression else ("a", "b", "c"),
-        target_name="",
-        fingerprint="",
-    )
+    task = "regression" if is_regression else "classification"
+    words = () if is_regression else ("a", "b", "c")
+    return dataset_of(kind, task, x, answers, classes=words)
 
 
 def sequences_data(n_steps=6, is_regression=False):

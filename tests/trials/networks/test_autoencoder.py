@@ -10,6 +10,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from tests.trials.company import assert_own_bits
 from trials import data as datasets
 from trials.contract import Row
 from trials.data import DataError
@@ -203,19 +204,7 @@ def test_company_changes_no_bit_of_normalised_rows(classes_data, changes):
         Row(k, shared | {"activation": kinds[k % 3], "units": 3 + k, "dropconnect": k / 10}, k, 3)
         for k in range(4)
     ]
-    together = trainer.cohort(trainer.structure(shared))
-    together.admit(rows)
-    found = [{p.key: p.metrics for p in together.advance()} for _ in range(2)]
-    for row in rows:
-        alone = trainer.cohort(trainer.structure(shared))
-        alone.admit([row])
-        curve = [alone.advance()[0].metrics]
-        again = trainer.cohort(trainer.structure(shared))
-        again.admit([row], {row.key: alone.save(row.key)})
-        curve += [again.advance()[0].metrics]
-        assert str(curve) == str([figures[row.key] for figures in found])
-        for name, tensor in again.save(row.key).items():
-            assert torch.equal(tensor, together.save(row.key)[name])
+    assert_own_bits(trainer, rows, 2)
 
 
 @pytest.mark.parametrize("likelihood", ["bernoulli", "gaussian"])

@@ -9,6 +9,7 @@ from small_data import dataset
 from torch import nn
 from torch.func import functional_call
 
+from tests.trials.company import assert_own_bits
 from trials.contract import Row
 from trials.data import DataError
 from trials.data.scaling import fit_scaling
@@ -201,15 +202,7 @@ def test_odd_images_change_no_bit(size, kind):
         )
         for k in range(7)
     ]
-    together = trainer.cohort(trainer.structure(shared))
-    together.admit(rows)
-    found = [{p.key: p.metrics for p in together.advance()} for _ in range(2)]
-    for row in rows:
-        alone = trainer.cohort(trainer.structure(shared))
-        alone.admit([row])
-        assert [alone.advance()[0].metrics for _ in range(2)] == [f[row.key] for f in found]
-        for name, tensor in alone.save(row.key).items():
-            assert torch.equal(tensor, together.save(row.key)[name])
+    assert_own_bits(trainer, rows, 2)
 
 
 def test_divergence_stays_in_its_row():

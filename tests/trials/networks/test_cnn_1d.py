@@ -7,6 +7,7 @@ import torch
 from small_data import sequences_data, stacked_curve
 from torch import nn
 
+from tests.trials.company import assert_own_bits
 from trials.contract import Row
 from trials.data import load
 from trials.data.scaling import fit_scaling
@@ -103,18 +104,7 @@ def test_company_changes_no_bit_of_normalised_rows(kind):
         Row(k, shared | {"activation": kinds[k % 4], "channels": 1 + k, "dropout": k / 10}, k, 3)
         for k in range(4)
     ]
-    together = trainer.cohort(trainer.structure(shared))
-    together.admit(rows)
-    found = [{p.key: p.metrics for p in together.advance()} for _ in range(2)]
-    for row in rows:
-        alone, again = (trainer.cohort(trainer.structure(shared)) for _ in range(2))
-        alone.admit([row])
-        curve = [alone.advance()[0].metrics]
-        again.admit([row], {row.key: alone.save(row.key)})
-        curve += [again.advance()[0].metrics]
-        assert curve == [figures[row.key] for figures in found]
-        for name, tensor in again.save(row.key).items():
-            assert torch.equal(tensor, together.save(row.key)[name])
+    assert_own_bits(trainer, rows, 2)
 
 
 def test_a_series_is_learnt():

@@ -5,11 +5,12 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
-from plain_perceptron import fused_curve, fused_curves, plain_network, plain_optimizer, scaled
+from plain_perceptron import fused_curves, plain_network, plain_optimizer, scaled
 from sklearn.utils.class_weight import compute_class_weight
 from torch.nn import functional
 
 from search_spaces import Categorical, Space
+from tests.trials.company import assert_own_bits, cohort_of, curves
 from trials.contract import Row
 from trials.data import Dataset, Part
 from trials.networks.cnn import CNN
@@ -162,11 +163,7 @@ def test_company_of_other_losses_changes_no_bit(classes_data, numbers_data, task
     if task == "regression":
         changes = changes[:-3]
     rows = rows_of(changes)
-    _, curves, states = fused_curves(data, rows, torch.float32)
-    for row in rows:
-        _, curve, state = fused_curve(data, row.params, row.seed, EPOCHS, torch.float32)
-        assert [v.hex() for v in curve] == [v.hex() for v in curves[row.key]], row.params
-        assert all(torch.equal(state[name], states[row.key][name]) for name in state)
+    assert_own_bits(MLP(data), rows, EPOCHS)
 
 
 def test_convolutional_rows_of_all_losses_keep_their_bits(images_data):
@@ -176,17 +173,10 @@ def test_convolutional_rows_of_all_losses_keep_their_bits(images_data):
     changes = [{"loss": name} for name in SLOPES["classification"]]
     changes.append({"class_weights": "balanced", "input_scaling": "zca"})
     rows = [Row(key, small | change, 7, 2) for key, change in enumerate(changes)]
-
-    def curve(rows, key):
-        cohort = trainer.cohort(trainer.structure(small))
-        cohort.admit(rows)
-        figures = [{p.key: p.metrics for p in cohort.advance()}[key] for _ in range(2)]
-        return [value.hex() for metrics in figures for value in metrics.values()]
-
-    found = [curve(rows, row.key) for row in rows]
-    assert found == [curve([row], row.key) for row in rows]
+    assert_own_bits(trainer, rows, 2)
+    found = curves(cohort_of(trainer, rows), 2)
     same = SLOPES["classification"]["kl"] is SLOPES["classification"]["cross_entropy"]
-    assert len({tuple(bits) for bits in found}) == len(rows) - same
+    assert len({str(curve) for curve in found.values()}) == len(rows) - same
 
 
 def test_a_loss_of_another_task_is_refused(classes_data, numbers_data):

@@ -2,10 +2,11 @@
 
 import pytest
 import torch
-from plain_perceptron import fused_curve, fused_curves, plain_network, scaled, tensors_of
+from plain_perceptron import fused_curve, plain_network, scaled, tensors_of
 from torch import nn
 from torch.func import functional_call
 
+from tests.trials.company import assert_own_bits
 from trials.contract import Row
 from trials.networks.mlp import MLP
 from trials.stacked.optimizers.second_order import ITERATIONS, WHOLE
@@ -108,13 +109,7 @@ def test_rows_depend_on_no_company(classes_data):
         {"optimizer": "sgd"},
     ]
     rows = [Row(k, SMALL | {"batch_size": 32} | c, k, 3) for k, c in enumerate(changes)]
-    _, curves, states = fused_curves(classes_data, rows, torch.float32)
-    for row in rows:
-        _, alone, state = fused_curve(classes_data, row.params, row.seed, 3, torch.float32)
-        assert alone == curves[row.key]
-        for name, tensor in state.items():
-            same = tensor.numpy().tobytes() == states[row.key][name].numpy().tobytes()
-            assert same, (row.key, name)
+    assert_own_bits(MLP(classes_data), rows, 3)
 
 
 def test_blocks_name_the_optimizer(classes_data):

@@ -255,6 +255,33 @@ def exact_likelihood(trainer, state, params):
     return float(-free.mean() - log_partition(weight, hidden, visible))
 
 
+def test_likelihood_and_gap_are_those_of_the_formulas(classes_data):
+    """Log probability of a drawn bit given the others; free energies of as many points each."""
+    params = SMALL | {"learning_rate": 0.2}
+    trainer = RBM(classes_data, dtype=torch.float64)
+    cohort = trainer.cohort(trainer.structure(params))
+    cohort.admit([Row(0, params, SEED, 2)])
+    figures = [cohort.advance()[0].metrics for _ in range(2)][-1]
+    weights = trainer.weights(cohort.save(0), params)
+    weight, hidden, visible = (
+        weights[f"machine.{name}"] for name in ("hidden.weight", "hidden.bias", "visible.bias")
+    )
+
+    def energy(x):
+        return -(x @ visible) - functional.softplus(x @ weight.T + hidden).sum(1)
+
+    (train, x), *_ = seen_points(classes_data, params)
+    assert figures["validation_energy_gap"] == pytest.approx(
+        float(energy(x).mean() - energy(train[: len(x)]).mean())
+    )
+    flips = torch.randint(5, (padded_batch(len(x) + 1),), generator=generator(SEED, "flips"))
+    flips = functional.one_hot(flips[: len(x)], 5)
+    bits = x.round()
+    others = (bits - flips).abs()
+    said = 5 * functional.logsigmoid(energy(others) - energy(bits)).mean()
+    assert figures["validation_pseudo_likelihood"] == pytest.approx(float(said))
+
+
 def test_features_tell_digits_apart():
     """The classifier on the features knows most digits; the pseudo likelihood and error better."""
     data = datasets.load("digits", seed=0)

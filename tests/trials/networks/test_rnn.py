@@ -1,5 +1,7 @@
 """The recurrent trainer: a row against torch.nn and torch.optim, and what it does on series."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -20,7 +22,7 @@ SEED, EPOCHS = 11, 2
 
 
 class Plain(nn.Module):
-    """The equivalent module; a mask may stand for the dropout of the last state."""
+    """The equivalent module; masks stand for dropout between layers and of the last state."""
 
     def __init__(self, params, n_features, n_outputs):
         """Makes the modules that `params` name."""
@@ -35,13 +37,39 @@ class Plain(nn.Module):
         is_normed = params.get("normalization") == "layer"
         self.norm = nn.LayerNorm(units) if is_normed else nn.Identity()
         self.head = nn.Linear(units, n_outputs)
-        self.mask = 1.0
+        self.layers = tuple(self._layer(kind, layer) for layer in range(n_layers))
+        self.masks = [1.0] * n_layers
+
+    def _layer(self, kind, layer):
+        """One layer of the recurrent module by itself, with the same parameters."""
+        units = self.recurrent.hidden_size
+        found = kind(units if layer else self.recurrent.input_size, units, batch_first=True)
+        for name in [name for name, _ in found.named_parameters()]:
+            setattr(found, name, getattr(self.recurrent, f"{name[:-1]}{layer}"))
+        return found
+
+    def put_masks(self, tape, n_points, rate, n_steps):
+        """The masks of the next step, from the row's tape: of all states, then of the last one."""
+        n_batch, units = padded_batch(n_points), self.head.in_features
+        shapes = [(n_batch, n_steps, units)] * (len(self.masks) - 1) + [(n_batch, units)]
+        sizes = [math.prod(shape) for shape in shapes]
+        kept = keep_tape(tape, 1, (sum(sizes),))[0].split(sizes)
+        self.masks = [
+            (part.view(shape)[:n_points] < keep_threshold(rate)).double() / (1 - rate)
+            for part, shape in zip(kept, shapes, strict=True)
+        ]
+
+    def states(self, x):
+        """Of the last layer, (B, T, H); masks lie between the layers."""
+        for layer, mask in zip(self.layers, [1.0, *self.masks[:-1]], strict=True):
+            x = layer(x * mask)[0]
+        return x
 
     def forward(self, x):
         """Outputs for sequences (B, T, F)."""
         if self.front is not None:
             x = self.front(x.mT).relu().mT
-        return self.head(self.norm(self.recurrent(x)[0][:, -1]) * self.mask)
+        return self.head(self.norm(self.states(x)[:, -1]) * self.masks[-1])
 
 
 def plain_curve(data, params, weights):
@@ -64,13 +92,11 @@ def plain_curve(data, params, weights):
         tape = generator(SEED, "dropout", epoch)
         for points in data_order(SEED, epoch, len(x)).split(params["batch_size"]):
             if rate:
-                shape = (padded_batch(len(points)), params["units"])
-                kept = keep_tape(tape, 1, shape)[0] < keep_threshold(rate)
-                network.mask = kept[: len(points)].double() / (1 - rate)
+                network.put_masks(tape, len(points), rate, x.shape[1])
             optimizer.zero_grad()
             measure(network(x[points]), y[points]).backward()
             optimizer.step()
-        network.mask = 1.0
+        network.masks = [1.0] * len(network.masks)
         with torch.no_grad():
             curve.append(float(measure(network(x_validation), y_validation)))
     return curve, network
@@ -81,6 +107,7 @@ CASES = {
     "two layers": {"layers": 2},
     "a convolution in front": {"front": "conv"},
     "dropout": {"dropout": 0.4},
+    "dropout between layers": {"dropout": 0.4, "layers": 2},
     "batches of seven": {"batch_size": 7},
     "full bucket": {"units": 16},
     "layer norm": {"normalization": "layer", "dropout": 0.3},

@@ -6,6 +6,7 @@ import pytest
 import torch
 from small_data import dataset, sequences_data
 
+from tests.trials.company import bits, cohort_of, curves
 from trials.contract import Row
 from trials.data import Part, load
 from trials.networks.cnn import CNN
@@ -57,10 +58,8 @@ def test_the_training_loss_falls_and_company_changes_no_bit(case, name):
     row, other = Row(0, params, 3, 2), Row(1, params | wider | {"learning_rate": 0.1}, 4, 2)
     found = []
     for rows in ([row], [other, row]):
-        cohort = trainer.cohort(trainer.structure(params))
-        cohort.admit(rows)
-        told = [next(p for p in cohort.advance() if p.key == 0).metrics for _ in range(2)]
-        found.append([told, {n: t.numpy().tobytes() for n, t in cohort.save(0).items()}])
-    losses = [figures["train_loss"] for figures in found[0][0]]
-    assert losses[1] < losses[0]
+        cohort = cohort_of(trainer, rows)
+        found.append([curves(cohort, 2)[0], bits(cohort.save(0))])
+    first, second = (float.fromhex(figures["train_loss"]) for figures in found[0][0])
+    assert second < first
     assert found[0] == found[1]

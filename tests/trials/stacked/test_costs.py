@@ -21,7 +21,7 @@ def ticking():
 
 def costing(data, names=NAMES):
     """What measures rows of a perceptron."""
-    return Costing(MLP(data), MLP, names, ticking())
+    return Costing(MLP(data).family(), data, MLP, names, ticking())
 
 
 def test_parameters_are_those_without_padding(classes_data):

@@ -59,8 +59,10 @@ def test_no_dropout_makes_no_masks():
 
 
 def test_padding_masks_are_for_padded_rows():
-    """Units beyond a row's own are zero; nothing is needed where no row is padded."""
-    assert padding_masks([16, 16], 2, 16, LIKE) is None
-    masks = padding_masks([16, 3], 2, 16, LIKE)
+    """Units beyond a row's own are zero; nothing is needed where no row is padded, or all stay."""
+    kinds = ["relu", "sigmoid"]
+    assert padding_masks(kinds, [16, 16], 2, 16, LIKE) is None
+    assert padding_masks(["relu", "tanh"], [16, 3], 2, 16, LIKE) is None
+    masks = padding_masks(kinds, [16, 3], 2, 16, LIKE)
     assert len(masks) == 2
     assert masks[0].sum(2).flatten().tolist() == [16, 3]

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
+from tests.trials.company import bits, cohort_of
 from trials.contract import Row
 from trials.networks.mlp import MLP
 from trials.stacked.pace import Pace, fresh, has_stopped
@@ -73,19 +74,6 @@ def test_a_loss_that_is_not_a_number_is_no_better():
     assert has_stopped(courses) == [True]
 
 
-def cohort_of(data, rows, states=None):
-    """A cohort of these rows."""
-    trainer = MLP(data)
-    cohort = trainer.cohort(trainer.structure(rows[0].params))
-    cohort.admit(rows, states)
-    return cohort
-
-
-def bits(state, *without):
-    """The tensors of a state as bytes."""
-    return {name: t.numpy().tobytes() for name, t in state.items() if name not in without}
-
-
 MEASURED = ("validation_loss", "validation_accuracy", "train_loss")
 
 
@@ -106,14 +94,14 @@ WAVERING = SMALL | {"early_stopping_patience": 2, "learning_rate": 0.4}
 
 def test_a_stopped_row_changes_no_more(classes_data):
     """From its stop on, tensors and figures stay those of the last epoch that it trained."""
-    free = cohort_of(classes_data, [Row(0, SMALL | {"learning_rate": 0.4}, 5, 12)])
-    stopping = cohort_of(classes_data, [Row(0, WAVERING, 5, 12)])
+    free = cohort_of(MLP(classes_data), [Row(0, SMALL | {"learning_rate": 0.4}, 5, 12)])
+    stopping = cohort_of(MLP(classes_data), [Row(0, WAVERING, 5, 12)])
     unstopped, stopped = figures_of(free, 0, 12), figures_of(stopping, 0, 12)
     n_trained = next(n for n in range(12) if stopped[n] == stopped[n + 1]) + 1
     assert 2 < n_trained < 10
     assert stopped[:n_trained] == unstopped[:n_trained]
     assert stopped[n_trained:] == [stopped[n_trained - 1]] * (12 - n_trained)
-    again = cohort_of(classes_data, [Row(0, WAVERING, 5, 12)])
+    again = cohort_of(MLP(classes_data), [Row(0, WAVERING, 5, 12)])
     figures_of(again, 0, n_trained)
     early, late = (bits(cohort.save(0), "epoch", "recent") for cohort in (again, stopping))
     assert early == late
@@ -126,11 +114,11 @@ def test_stopping_depends_on_no_company(classes_data, wait):
     """A row that stops has the same bits alone, among others that go on, and after a checkpoint."""
     row = Row(0, WAVERING, 5, 12)
     others = [Row(1, SMALL, 6, 12), Row(2, WAVERING | {"dropout": 0.4}, 7, 12)]
-    alone = cohort_of(classes_data, [row])
-    expected, expected_other = figures_of(alone, 0, 12), cohort_of(classes_data, others[:1])
-    cohort = cohort_of(classes_data, [row, *others])
+    alone = cohort_of(MLP(classes_data), [row])
+    expected, expected_other = figures_of(alone, 0, 12), cohort_of(MLP(classes_data), others[:1])
+    cohort = cohort_of(MLP(classes_data), [row, *others])
     found = figures_of(cohort, 0, wait)
-    moved = cohort_of(classes_data, others, {key: cohort.save(key) for key in (1, 2)})
+    moved = cohort_of(MLP(classes_data), others, {key: cohort.save(key) for key in (1, 2)})
     moved.admit([row], {0: cohort.save(0)})
     found += figures_of(moved, 0, 12 - wait)
     assert found == expected
@@ -144,18 +132,18 @@ def test_a_plateau_goes_on_from_a_checkpoint(classes_data):
     params = WAVERING | {"schedule": "plateau", "schedule_patience": 0}
     params["early_stopping_patience"] = 0
     row = Row(0, params, 5, 10)
-    expected = figures_of(cohort_of(classes_data, [row]), 0, 10)
-    first = cohort_of(classes_data, [row])
+    expected = figures_of(cohort_of(MLP(classes_data), [row]), 0, 10)
+    first = cohort_of(MLP(classes_data), [row])
     found = figures_of(first, 0, 6)
     assert float(first.save(0)["course.numbers"][2]) < 1.0
-    found += figures_of(cohort_of(classes_data, [row], {0: first.save(0)}), 0, 4)
+    found += figures_of(cohort_of(MLP(classes_data), [row], {0: first.save(0)}), 0, 4)
     assert found == expected
 
 
 def test_a_state_without_its_course_is_refused(classes_data):
     """A row that follows its course needs it; one that does not has none in its state."""
     row, plain = Row(0, WAVERING, 5, 10), Row(0, SMALL, 5, 10)
-    state = cohort_of(classes_data, [plain]).save(0)
+    state = cohort_of(MLP(classes_data), [plain]).save(0)
     assert "course.numbers" not in state
     with pytest.raises(ValueError, match=r"row 0: the state must hold course\.numbers"):
-        cohort_of(classes_data, [row], {0: state})
+        cohort_of(MLP(classes_data), [row], {0: state})

@@ -4,6 +4,6 @@ from __future__ import annotations
 
 from trials.gans.quality.images import ImageQuality
 from trials.gans.quality.points import N_SAMPLES, PointQuality, Quality
-from trials.gans.quality.reference import Figures, beside_real
+from trials.gans.quality.reference import Figures
 
-__all__ = ["N_SAMPLES", "Figures", "ImageQuality", "PointQuality", "Quality", "beside_real"]
+__all__ = ["N_SAMPLES", "Figures", "ImageQuality", "PointQuality", "Quality"]

@@ -24,27 +24,22 @@ def moments(features: Tensor) -> Moments:
     return Moments(mean, covariance)
 
 
-def frechet_distance(x: Tensor, y: Tensor) -> Tensor:
+def frechet_distance(x: Moments, y: Moments) -> Tensor:
     """Squared Frechet distance between Gaussians fitted to two sets of features.
-
-    Args:
-        x: Features of generated samples, shape (K, N, F).
-        y: Features of real ones, shape (M, F).
-
-    Returns:
-        |m_x - m_y|^2 + tr(C_x + C_y - 2 (C_x C_y)^(1/2)), float64, shape (K,).
-
-    Source: Dowson and Landau, J. Multivar. Anal. 12 (1982); for samples of a GAN, Heusel et al.,
-    NeurIPS (2017).
-    """
-    return frechet_between(moments(x), moments(y))
-
-
-def frechet_between(x: Moments, y: Moments) -> Tensor:
-    """The distance of `frechet_distance` from moments (K, F) and (F); nan where x is not finite.
 
     C_x C_y has the eigenvalues of the symmetric R C_x R with R = C_y^(1/2): so the trace of its
     root needs symmetric decompositions alone.
+
+    Args:
+        x: Of generated samples, shapes (K, F) and (K, F, F).
+        y: Of real ones, shapes (F) and (F, F).
+
+    Returns:
+        |m_x - m_y|^2 + tr(C_x + C_y - 2 (C_x C_y)^(1/2)), float64, shape (K,); nan where x is not
+        finite.
+
+    Source: Dowson and Landau, J. Multivar. Anal. 12 (1982); for samples of a GAN, Heusel et al.,
+    NeurIPS (2017).
     """
     root = _root(y.covariance)
     inner: Tensor = root @ x.covariance @ root

@@ -10,7 +10,7 @@ from torch import Tensor
 from trials.gans.quality.features import (
     class_divergence,
     class_shares,
-    frechet_between,
+    frechet_distance,
     moments,
 )
 from trials.gans.quality.kernels import Cubic, KernelDistance
@@ -65,7 +65,7 @@ class ImageQuality:
         shares = class_shares(classes.view(samples.shape[:2]), self._judge.n_classes)
         figures = {"class_divergence": class_divergence(shares, self._shares)}
         if names is None or "frechet_distance" in names:
-            figures["frechet_distance"] = frechet_between(moments(features), self._moments)
+            figures["frechet_distance"] = frechet_distance(moments(features), self._moments)
         if names is None or "kernel_distance" in names:
             figures["kernel_distance"] = self._kernel.distance(features)
         if names is None or set(NeighbourFigures._fields) & set(names):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TypeAlias
 
 import torch
@@ -12,33 +11,22 @@ Figures: TypeAlias = dict[str, Tensor]
 """Figure by name, one number per row: float64, shape (K,)."""
 
 
-def beside_real(
-    measure: Callable[[Tensor], Figures], samples: Tensor, others: Tensor, seed: int = 0
-) -> Figures:
-    """Figures of `samples`, and each beside that of as many real ones, as `<name>_real`.
+def drawn(others: Tensor, n_samples: int, seed: int = 0) -> Tensor:
+    """As many real samples as are generated, to be measured as those are.
 
     Distances between finite samples are above 0 even where both are real, the more so the fewer
-    they are; only a figure beside real against real at the same size says how good samples are.
+    they are; only a figure beside that of real samples at the same size says how good samples are.
 
     Args:
-        measure: From samples (K, N, ...) to their figures.
-        samples: Generated samples, shape (K, N, ...).
-        others: Real samples that `measure` does not compare with, shape (M, ...), M at least N.
-        seed: Of the draw of N of them, without replacement.
+        others: Real samples that the measure does not compare with, shape (M, ...).
+        n_samples: N, at most M.
+        seed: Of the draw, without replacement.
+
+    Returns:
+        Shape (N, ...).
 
     Raises:
-        ValueError: There are fewer than N other real samples.
-    """
-    real = measure(drawn(others, samples.shape[1], seed).unsqueeze(0))
-    figures = measure(samples)
-    return figures | {f"{name}_real": value.expand(len(samples)) for name, value in real.items()}
-
-
-def drawn(others: Tensor, n_samples: int, seed: int = 0) -> Tensor:
-    """N of `others`, without replacement, as `seed` draws them.
-
-    Raises:
-        ValueError: There are fewer.
+        ValueError: There are fewer than N.
     """
     if len(others) < n_samples:
         raise ValueError(

@@ -14,6 +14,9 @@ from trials.stacked.optimizers.rule import Rule
 
 Figures = npt.NDArray[np.float64]
 
+MOMENTS = ("first_moment", "second_moment")
+"""What a row remembers for its optimizer, by name: `first` and `second` of a `Tile`."""
+
 
 class Tile(NamedTuple):
     """Some columns of R neighbouring rows: views into the tensors of all rows.

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor
 
 from trials.data import Dataset, Part
 from trials.data.scaling import ScalingKind
+from trials.data.splits import turns
 from trials.stacked.supervised import Task
 
 _SEED = 20060728
@@ -42,13 +44,10 @@ def few_labels(pool: Task, n_labels: int) -> Task:
     return FewLabels(few, pool.device, pool.dtype, pool.inputs_of, pool=pool)
 
 
-def _chosen(data: Dataset, n_labels: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+def _chosen(data: Dataset, n_labels: int) -> NDArray[np.int64]:
+    """Places of the points that have their answer, ascending."""
     order = np.random.default_rng(_SEED).permutation(len(data.train))
     if data.task == "classification":
         answers = np.asarray(data.train.y)[order]
-        turn = np.empty(len(order), dtype=np.int64)
-        for label in np.unique(answers):
-            places = np.flatnonzero(answers == label)
-            turn[places] = np.arange(len(places))
-        order = order[np.argsort(turn, kind="stable")]
+        order = order[np.argsort(turns(answers), kind="stable")]
     return np.sort(order[:n_labels])

@@ -9,12 +9,14 @@ import torch
 from torch import Tensor
 
 from trials.contract import Row
-from trials.stacked.activations import Activation, spans
+from trials.stacked.activations import Spans, spans
 from trials.stacked.batches import Order, pieces
 from trials.stacked.cohort import Vectors
+from trials.stacked.dropout import real_units
 from trials.stacked.layout import Layout
 from trials.stacked.network import Gradients
 from trials.stacked.pretraining.settings import PretrainingSettings
+from trials.stacked.sending import sent
 from trials.stacked.supervised import Examples
 from trials.stacked.unsupervised.contrast import (
     HIDDEN,
@@ -30,7 +32,6 @@ from trials.stacked.unsupervised.noise import Spoiling
 from trials.stacked.unsupervised.visible import VISIBLE
 from trials.stacked.workspace import Workspace
 
-Spans: TypeAlias = "Sequence[tuple[slice, Activation]]"
 Mean: TypeAlias = "Callable[[Tensor], Tensor]"
 
 MODULES = 3
@@ -114,12 +115,11 @@ class LayerTraining:
         descents = [s.descent for s in settings]
         name = layer_name(layer)
         self._descent = Descent(name, layouts[1], descents, vectors, workspace)
-        units = torch.tensor([s.units for s in settings]).view(-1, 1, 1)
-        self._real = (torch.arange(rounded.units) < units).to(parameters)
+        hidden = [s.units for s in settings]
+        self._real = real_units(hidden, rounded.units, parameters).unsqueeze(1)
         is_machine = rounded.pretraining == "rbm"
         self._spans = spans(["sigmoid" if is_machine else s.activation for s in settings])
         seeds = [row.seed for row in rows]
-        hidden = [s.units for s in settings]
         true = [n_inputs if layer == 0 else n for n in hidden]
         n_padded = pool.x.shape[-1] if layer == 0 else rounded.units
         self._spoiling = Spoiling([s.corruption for s in settings], seeds, true)
@@ -154,7 +154,7 @@ class LayerTraining:
         self._descent.begin([1.0] * n_rows, self._own(epochs), n_steps)
         numbers = n_rows * (2 * train.x.shape[-1] + self._rounded.units + n_draws)
         for piece in pieces(train.n_points, batch_size, numbers):
-            x, _ = train.chosen(order.take(piece).to(self._real.device), kinds)
+            x, _ = train.chosen(sent(order.take(piece), self._real.device), kinds)
             points = x if self._layer == 0 else torch.stack([self._below(batch) for batch in x])
             seen = self._spoiling.spoilt(points, piece)
             weight = piece.weight(1, 1, self._real)

@@ -12,6 +12,7 @@ from trials.contract import Row, RowState
 from trials.stacked.architecture import Architecture
 from trials.stacked.cohort import Training, Vectors, by_row, fitted
 from trials.stacked.layout import Layout
+from trials.stacked.optimizers import MOMENTS
 from trials.stacked.pace import COURSE, has_stopped
 from trials.stacked.pretraining.layers import (
     LayerTraining,
@@ -23,7 +24,6 @@ from trials.stacked.pretraining.layers import (
 from trials.stacked.pretraining.settings import PretrainingSettings
 from trials.stacked.supervised import Task
 from trials.stacked.supervised_family import SupervisedFamily
-from trials.stacked.unsupervised.descent import MOMENTS
 from trials.stacked.workspace import Workspace
 
 S = TypeVar("S", bound=PretrainingSettings)

@@ -9,7 +9,7 @@ from typing import TypeAlias
 from torch import Tensor
 
 from trials.contract import Row
-from trials.stacked.activations import ACTIVATIONS, spans
+from trials.stacked.activations import spans
 from trials.stacked.batches import Piece
 from trials.stacked.cohort import Vectors
 from trials.stacked.dropconnect import DropConnect, weight_places
@@ -40,6 +40,7 @@ class Coders:
         workspace: Where buffers come from.
 
     Attributes:
+        rows: As given, and so are `settings`, `rounded` and `workspace`.
         encoder: How the encoders move.
         decoder: How the decoders do.
     """
@@ -54,8 +55,8 @@ class Coders:
         vectors: Vectors,
         workspace: Workspace,
     ) -> None:
-        self._settings, self._rounded, self._layouts = settings, rounded, layouts
-        self._workspace = workspace
+        self.rows, self.settings, self.rounded = rows, settings, rounded
+        self.workspace, self._layouts = workspace, layouts
         self.encoder, self.decoder = (
             Descent(name, layouts[name], settings, vectors, workspace) for name in NETWORKS
         )
@@ -68,11 +69,11 @@ class Coders:
         self, seeds: Sequence[int], true: TrueLayouts
     ) -> Iterator[tuple[DropConnect, Descent]]:
         """What leaves weights out of which network."""
-        rates, layouts = [s.dropconnect for s in self._settings], list(map(true, self._settings))
+        rates, layouts = [s.dropconnect for s in self.settings], list(map(true, self.settings))
         for name, descent in zip(NETWORKS, (self.encoder, self.decoder), strict=True):
             places = [weight_places(self._layouts[name], layout[name]) for layout in layouts]
             purpose, weights = f"{name} dropconnect", descent.of_weights
-            yield DropConnect(rates, places, seeds, *weights, self._workspace, purpose), descent
+            yield DropConnect(rates, places, seeds, *weights, self.workspace, purpose), descent
 
     def net(self, name: str, n_batch: int, n_points: int | None = None) -> Perceptron:
         """The encoders or decoders for batches of that size.
@@ -82,14 +83,13 @@ class Coders:
             n_batch: B.
             n_points: Of them, those that are not padding; None for all.
         """
-        rounded, kind = self._rounded, self._rounded.normalization
+        rounded, kind = self.rounded, self.rounded.normalization
         key = name, n_batch, n_points if kind == "batch" else None
         if key not in self._nets:
             descent = self.encoder if name == "encoder" else self.decoder
-            names, like = [s.activation for s in self._settings], descent.parameters
-            units, masks = [s.units for s in self._settings], None
-            if any(ACTIVATIONS[activation].moves_zero for activation in names):
-                masks = padding_masks(units, rounded.layers, rounded.units, like)
+            names, like = [s.activation for s in self.settings], descent.parameters
+            units = [s.units for s in self.settings]
+            masks = padding_masks(names, units, rounded.layers, rounded.units, like)
             real = real_units(units, rounded.units, like)
             self._nets[key] = Perceptron(
                 self._layouts[name],
@@ -98,7 +98,7 @@ class Coders:
                 n_batch,
                 spans(names),
                 masks,
-                self._workspace,
+                self.workspace,
                 name,
                 gradients=descent.gradients,
                 norm=of_perceptrons(kind, descent.gradients, rounded.modules, real, key[2]),

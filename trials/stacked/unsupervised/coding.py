@@ -2,32 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from trials.contract import Row
-from trials.stacked.batches import Order, pieces
-from trials.stacked.cohort import Vectors, by_row
+from trials.stacked.batches import Order, evaluated_at_once, pieces
+from trials.stacked.cohort import by_row
 from trials.stacked.dropout import Dropout
-from trials.stacked.layout import Layout
 from trials.stacked.network import Site
 from trials.stacked.noise import generator, normal_tape
-from trials.stacked.pace import COURSE, Pace
+from trials.stacked.pace import Pace
+from trials.stacked.per_row import column, per_row
 from trials.stacked.perceptron import Perceptron
 from trials.stacked.runs import runs
-from trials.stacked.unsupervised.coders import NETWORKS, Coders, TrueLayouts
-from trials.stacked.unsupervised.coding_settings import CodingSettings
-from trials.stacked.unsupervised.descent import column
+from trials.stacked.sending import sent
+from trials.stacked.unsupervised.coders import NETWORKS, Coders
 from trials.stacked.unsupervised.likelihoods import LIKELIHOODS, Likelihood
 from trials.stacked.unsupervised.noise import Spoiling
 from trials.stacked.unsupervised.points import N_SHOWN, Points, Source
-from trials.stacked.workspace import Workspace
-
-_MOST_EVALUATED = 2**18
-"""Numbers of one layer that one row may hold while it is evaluated; sets the piece of points."""
 
 
 class _Code(NamedTuple):
@@ -80,45 +74,29 @@ class CodingTraining:
 
     Args:
         source: The points.
-        rows: In the order of the family's rank.
-        settings: Of the rows.
-        rounded: Settings of the padded shapes.
-        layouts: Of the padded "encoder" and "decoder".
-        true: Settings of a row -> the same without padding.
-        vectors: Parameters and moments of both, changed in place.
-        workspace: Where buffers come from.
+        coders: The networks of the rows, in the order of the family's rank.
+        pace: How fast the rows learn, and when they stop.
 
     Source: Kingma and Welling, ICLR (2014), for drawn codes.
     """
 
-    def __init__(
-        self,
-        source: Source,
-        rows: Sequence[Row],
-        settings: Sequence[CodingSettings],
-        rounded: CodingSettings,
-        layouts: Mapping[str, Layout],
-        true: TrueLayouts,
-        vectors: Vectors,
-        workspace: Workspace,
-    ) -> None:
-        self._source, self._rows, self._settings = source, rows, settings
-        self._rounded, self._workspace = rounded, workspace
-        self._coders = Coders(rows, settings, rounded, layouts, true, vectors, workspace)
-        self._like = like = self._coders.encoder.parameters
-        seeds = [row.seed for row in rows]
+    def __init__(self, source: Source, coders: Coders, pace: Pace) -> None:
+        settings, rounded = coders.settings, coders.rounded
+        self._source, self._coders, self._pace = source, coders, pace
+        self._rows, self._settings, self._rounded = coders.rows, settings, rounded
+        self._workspace = coders.workspace
+        self._like = like = coders.encoder.parameters
+        seeds = [row.seed for row in coders.rows]
         self._spoiling = Spoiling(
-            [s.corruption for s in settings], seeds, [source.n_features] * len(rows)
+            [s.corruption for s in settings], seeds, [source.n_features] * len(seeds)
         )
         sites = [[Site(s.dropout, (s.units,))] * (2 * s.layers) for s in settings]
         self._dropout = Dropout(sites, [(rounded.units,)] * (2 * rounded.layers), seeds, like)
-        kl = [s.kl_weight for s in settings]
-        self._kl = torch.tensor(kl, dtype=torch.float64).view(-1, 1, 1).to(like)
+        self._kl = per_row([s.kl_weight for s in settings], like)
         self._sparsity = column([s.sparsity_weight for s in settings], like)
         self._laws: list[tuple[Likelihood, slice]] = [
             (LIKELIHOODS[name], span) for name, span in runs(s.likelihood for s in settings)
         ]
-        self._pace = Pace(settings, vectors[COURSE])
         self._views = [s.view for s in settings]
         self._units = source.units(self._views)
 
@@ -139,7 +117,7 @@ class CodingTraining:
         numbers += self._coders.n_numbers // batch_size
         errors = []
         for piece in pieces(train.n_points, batch_size, numbers):
-            x = train.chosen(order.take(piece).to(self._source.device), kinds)
+            x = train.chosen(sent(order.take(piece), self._source.device), kinds)
             seen, masks = self._spoiling.spoilt(x, piece), self._dropout.masks(piece)
             noise = self._latent(tapes, piece.n_steps, piece.n_batch)
             outputs = self._workspace.take("outputs", *x.shape)
@@ -269,7 +247,7 @@ class CodingTraining:
         kinds, n = points.kinds(self._views), points.n_points
         truths = points.kinds([view.truth for view in self._views])
         widest = max(self._source.width, self._rounded.units)
-        most = min(points.n_padded, max(8, _MOST_EVALUATED // widest // 8 * 8))
+        most = min(points.n_padded, evaluated_at_once(widest))
         tapes = self._latent_tapes("measured latent", [0] * len(self._rows))
         errors, bounds = [], []
         for start in range(0, points.n_padded, most):
@@ -287,6 +265,13 @@ class CodingTraining:
         if bounds:
             elbo = torch.cat(bounds, 1)[:, :n].double().mean(1) - self._log_units()
         return {"validation_loss": loss, "validation_elbo": elbo}
+
+    def restore(self, points: Points) -> Tensor:
+        """What the decoders make of the codes of `points`, shape (K, N, D) padded."""
+        kinds = points.kinds(self._views)
+        x = points.x.index_select(0, kinds)
+        outputs = self._workspace.take("restored", *x.shape)
+        return self._restored(self._measured_code(x).z, outputs)
 
     def samples(self) -> Tensor:
         """Restored validation points, or points for fixed draws of a drawn code, (K, N, D)."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from trials.stacked.unsupervised.noise import Corruption
-from trials.stacked.unsupervised.points import UNIT, View
+from trials.stacked.unsupervised.points import View
 from trials.stacked.unsupervised.settings import DescentSettings
 
 
@@ -46,9 +46,8 @@ class CodingSettings(DescentSettings):
     @property
     def view(self) -> View:
         """How the row sees the points: from 0 to 1 where they are probabilities or bits."""
-        if self.likelihood == "gaussian" and self.binarize == "none":
-            return View(self.input_scaling)  # type: ignore[arg-type]
-        return UNIT if self.binarize == "none" else View(binarize=self.binarize)
+        is_probable = self.likelihood != "gaussian" or self.binarize != "none"
+        return View.of(self.input_scaling, self.binarize, is_probable=is_probable)
 
     @property
     def corruption(self) -> Corruption:

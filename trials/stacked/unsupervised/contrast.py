@@ -13,6 +13,7 @@ from trials.stacked.layout import Part
 from trials.stacked.losses import ABSENT
 from trials.stacked.network import Gradients
 from trials.stacked.noise import generator, normal_tape
+from trials.stacked.sending import sent
 from trials.stacked.unsupervised.visible import Visible, bits, free_energy
 
 WEIGHT, HIDDEN, VISIBLE_BIAS = "hidden.weight", "hidden.bias", "visible.bias"
@@ -240,7 +241,7 @@ class Tapes:
                 else:
                     drawn = uniform_tape(rng, piece.n_steps, shape)
                 tape[:, :, k, :, :width] = drawn
-        hidden, visible = (tape.to(self._device) for tape in held)
+        hidden, visible = (sent(tape, self._device) for tape in held)
         return [
             list(zip(h.unbind(0), v.unbind(0), strict=True))
             for h, v in zip(hidden.unbind(0), visible.unbind(0), strict=True)

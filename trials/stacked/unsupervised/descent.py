@@ -11,18 +11,10 @@ from trials.stacked.cohort import Vectors
 from trials.stacked.layout import Layout
 from trials.stacked.max_norm import MaxNorm
 from trials.stacked.network import Gradients
-from trials.stacked.optimizers import Updates
+from trials.stacked.optimizers import MOMENTS, Updates
+from trials.stacked.per_row import column
 from trials.stacked.unsupervised.settings import DescentSettings
 from trials.stacked.workspace import Workspace
-
-MOMENTS = ("first_moment", "second_moment")
-
-
-def column(values: Sequence[float], like: Tensor) -> Tensor | None:
-    """One coefficient per row, shape (K, 1); None where all are 0."""
-    if not any(values):
-        return None
-    return torch.tensor(values, dtype=torch.float64).unsqueeze(1).to(like)
 
 
 class Descent:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -11,14 +12,15 @@ import torch
 from torch import Tensor
 
 from trials.contract import Row, RowState
+from trials.data import Part
 from trials.stacked.cohort import Training, Vectors, fitted
 from trials.stacked.drawing import draw
 from trials.stacked.layout import Layout
 from trials.stacked.noise import generator
+from trials.stacked.optimizers import MOMENTS
 from trials.stacked.pace import COURSE, fresh, restored_course, stored_course
 from trials.stacked.settings import settings_of
 from trials.stacked.stopping import Measurable, StoppingTraining
-from trials.stacked.unsupervised.descent import MOMENTS
 from trials.stacked.unsupervised.points import Points, Source
 from trials.stacked.unsupervised.settings import DescentSettings
 from trials.stacked.workspace import Workspace
@@ -31,6 +33,9 @@ class Measured(Measurable, Protocol):
 
     def evaluate(self, points: Points) -> dict[str, Tensor]:
         """The objectives of every row on `points`, each of shape (K,)."""
+
+    def restore(self, points: Points) -> Tensor:
+        """What the networks make of `points` as each row sees them, shape (K, N, D) padded."""
 
     def samples(self) -> Tensor:
         """What every row makes of one fixed batch, in units of the data, shape (K, N, numbers)."""
@@ -84,6 +89,11 @@ class DescentFamily(ABC, Generic[S]):
     def mode(self) -> Callable[[], AbstractContextManager[Any]]:
         """The context in which rows train."""
         return torch.inference_mode
+
+    @property
+    def device(self) -> torch.device:
+        """Where rows train."""
+        return self.source.device
 
     def settings(self, row: Row) -> S:
         """The row's settings."""
@@ -141,6 +151,19 @@ class DescentFamily(ABC, Generic[S]):
                 )
                 vectors[f"{network}.{kind}"] = packed.to(self.source.device)
         return vectors
+
+    def n_parameters(self, row: Row) -> int:
+        """Numbers that the row learns: no padding, no running statistics."""
+        layouts = self.layouts(self.settings(row), is_padded=False).values()
+        parts = [part for layout in layouts for part in layout.parts]
+        return sum(math.prod(part.shape) for part in parts if not part.is_statistic)
+
+    def prediction(self, row: Row) -> Callable[[], object]:
+        """What has the networks of a new row restore eight points, in their padded form."""
+        stack = {name: vector.unsqueeze(0) for name, vector in self.begin(row).items()}
+        training = self.plain_training([row], stack)
+        points = Points(self.source, Part(self.source.data.train.x[:7], None))
+        return lambda: training.restore(points)
 
     def store(self, row: Row, vectors: Vectors) -> RowState:
         """Unpadded contiguous copies on the CPU."""

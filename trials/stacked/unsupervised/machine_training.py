@@ -10,21 +10,20 @@ from torch import Tensor
 from torch.nn import functional
 
 from trials.contract import Row
-from trials.stacked.batches import Order, padded_batch, pieces
+from trials.stacked.batches import Order, evaluated_at_once, padded_batch, pieces
 from trials.stacked.cohort import Vectors, by_row
+from trials.stacked.dropout import real_units
 from trials.stacked.layout import Layout
 from trials.stacked.noise import generator
 from trials.stacked.pace import COURSE, Pace
+from trials.stacked.sending import sent
 from trials.stacked.unsupervised.contrast import Machines, Sparsity, Tapes, Weights
 from trials.stacked.unsupervised.descent import Descent
-from trials.stacked.unsupervised.points import N_SHOWN, UNIT, Points, Source, View
+from trials.stacked.unsupervised.points import N_SHOWN, Points, Source, View
 from trials.stacked.unsupervised.readout import Answers, Readout
 from trials.stacked.unsupervised.settings import DescentSettings
 from trials.stacked.unsupervised.visible import VISIBLE
 from trials.stacked.workspace import Workspace
-
-_MOST_EVALUATED = 2**18
-"""Numbers of one layer that one row may hold while it is evaluated; sets the piece of points."""
 
 CHAIN = "chain"
 
@@ -56,9 +55,8 @@ class MachineSettings(DescentSettings):
     @property
     def view(self) -> View:
         """How the row sees the points: from 0 to 1 where units are binary."""
-        if self.visible == "gaussian":
-            return View(self.input_scaling)  # type: ignore[arg-type]
-        return UNIT if self.binarize == "none" else View(binarize=self.binarize)
+        is_probable = self.visible != "gaussian"
+        return View.of(self.input_scaling, self.binarize, is_probable=is_probable)
 
     @property
     def of_classifier(self) -> MachineSettings:
@@ -83,10 +81,10 @@ def sparsity_of(settings: Sequence[MachineSettings], width: int, like: Tensor) -
     """The rows' targets of sparsity; None where no row has one."""
     if not any(s.sparsity_weight for s in settings):
         return None
-    units = torch.tensor([s.units for s in settings]).view(-1, 1, 1)
+    real = real_units([s.units for s in settings], width, like).unsqueeze(1)
     figures = torch.tensor([(s.sparsity, s.sparsity_weight) for s in settings])
     target, weight = figures.to(like).view(-1, 2, 1, 1).unbind(1)
-    return Sparsity(target, weight, (torch.arange(width) < units).to(like))
+    return Sparsity(target, weight, real)
 
 
 class MachineTraining:
@@ -159,7 +157,7 @@ class MachineTraining:
         numbers = n_rows * (2 * self.source.width + self._tapes.n_numbers)
         for smaller in pieces(train.n_points, batch_size, numbers):
             piece = replace(smaller, n_batch=n_batch)  # chains are as many in the last batch
-            chosen = order.take(piece).to(self.source.device)
+            chosen = sent(order.take(piece), self.source.device)
             x, tapes = train.chosen(chosen, kinds), self._tapes.take(piece)
             weights = self._weights(piece.weight(1, 1, self._like), batch_size)
             for step in range(piece.n_steps):
@@ -231,6 +229,11 @@ class MachineTraining:
             figures["validation_accuracy"] = means["hit"].where(means["loss"].isfinite(), torch.nan)
         return figures
 
+    def restore(self, points: Points) -> Tensor:
+        """Points as expected from their features, shape (K, N, D) padded."""
+        x = self.seen(points, slice(points.n_padded))
+        return self.machines.restored(self.machines.features(x))
+
     def samples(self) -> Tensor:
         """What is expected where one hidden unit alone is on: its filter, shape (K, N, D)."""
         n_shown = min(N_SHOWN, *(s.units for s in self._settings))
@@ -242,7 +245,7 @@ class MachineTraining:
     def parts(self, points: Points) -> list[slice]:
         """The points in pieces that fit in memory."""
         widest = max(self.source.width, self._rounded.units)
-        most = max(8, _MOST_EVALUATED // widest // 8 * 8)
+        most = evaluated_at_once(widest)
         return [slice(start, start + most) for start in range(0, points.n_padded, most)]
 
     def seen(self, points: Points, part: slice) -> Tensor:

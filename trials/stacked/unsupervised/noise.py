@@ -10,6 +10,7 @@ from torch import Tensor
 
 from trials.stacked.batches import Piece
 from trials.stacked.noise import generator, keep_tape, keep_threshold, normal_tape
+from trials.stacked.sending import sent
 
 NOISES = ("masking", "gaussian")
 
@@ -27,14 +28,23 @@ class Corruption:
     noise: str
     level: float
 
-    def spoil_(self, x: Tensor, rng: torch.Generator) -> None:
-        """Spoils `x`, shape (steps, B, D), in place; every step continues the tape."""
-        n_steps, n_batch, n_features = x.shape
+    def drawn(self, rng: torch.Generator, shape: tuple[int, int, int]) -> Tensor:
+        """What `spoil_` takes for inputs of `shape`, (steps, B, D), float32, on the host.
+
+        Every step continues the tape.
+        """
+        n_steps, n_batch, n_features = shape
         if self.noise == "masking":
-            kept = keep_tape(rng, n_steps, (n_batch, n_features)) < keep_threshold(self.level)
-            x.mul_(kept.to(x))
+            tape = keep_tape(rng, n_steps, (n_batch, n_features))
+            return (tape < keep_threshold(self.level)).float()
+        return normal_tape(rng, n_steps, (n_batch, n_features))
+
+    def spoil_(self, x: Tensor, drawn: Tensor) -> None:
+        """Spoils `x`, shape (steps, B, D), in place with what was `drawn` for it."""
+        if self.noise == "masking":
+            x.mul_(drawn)
         else:
-            x.add_(normal_tape(rng, n_steps, (n_batch, n_features)).to(x), alpha=self.level)
+            x.add_(drawn, alpha=self.level)
 
 
 class Spoiling:
@@ -65,7 +75,13 @@ class Spoiling:
         """`x`, shape (steps, K, B, D), as the rows get to see it; `x` itself is left alone."""
         if not self._spoilt:
             return x
-        seen = x.clone()
-        for k, corruption in self._spoilt:
-            corruption.spoil_(seen[:, k, :, : self._n_features[k]], self._tapes[k])
+        seen, (n_steps, _, n_batch, _) = x.clone(), x.shape
+        drawn = [
+            corruption.drawn(self._tapes[k], (n_steps, n_batch, self._n_features[k]))
+            for k, corruption in self._spoilt
+        ]
+        together = sent(torch.cat([tape.flatten() for tape in drawn]), x.device).to(x)
+        parts = together.split_with_sizes([tape.numel() for tape in drawn])
+        for (k, corruption), part, tape in zip(self._spoilt, parts, drawn, strict=True):
+            corruption.spoil_(seen[:, k, :, : self._n_features[k]], part.view(tape.shape))
         return seen

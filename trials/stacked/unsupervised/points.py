@@ -42,13 +42,23 @@ class View:
     is_unit: bool = False
     binarize: str = "none"
 
+    @classmethod
+    def of(cls, input_scaling: str, binarize: str, *, is_probable: bool) -> View:
+        """That of a row with these axes.
+
+        Args:
+            input_scaling: Asked for; used where numbers are not probable.
+            binarize: Asked for; used where they are.
+            is_probable: Whether numbers are taken for probabilities or bits, from 0 to 1.
+        """
+        if not is_probable:
+            return cls(input_scaling)  # type: ignore[arg-type]
+        return cls(is_unit=True) if binarize == "none" else cls(binarize=binarize)
+
     @property
     def truth(self) -> View:
         """What restored points are compared with: also the numbers beyond 0 and 1."""
         return self if self.binarize != "none" else View(self.scaling)
-
-
-UNIT = View(is_unit=True)
 
 
 class Source:

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from search_spaces import Categorical
 from search_spaces.parameters import Axis
-from trials.stacked.optimizers import FAMILIES, Rule
-from trials.stacked.settings import SUPERVISED_AXES
+from trials.stacked.optimizers import FAMILIES
+from trials.stacked.settings import SUPERVISED_AXES, Ruled
 
 _SHARED = (
     *("learning_rate", "optimizer", "momentum", "nesterov", "beta1", "beta2", "rho", "epsilon"),
@@ -18,7 +18,7 @@ _SCALINGS = ("none", "standardize", "minmax")
 
 
 @dataclass(frozen=True)
-class DescentSettings:
+class DescentSettings(Ruled):
     """The shared axes; those a trial does not name have these values.
 
     They mean what they mean for supervised trainers: the penalty is l1 * sum |w| + l2 / 2 *
@@ -45,26 +45,6 @@ class DescentSettings:
     schedule_patience: int = 5
     early_stopping_patience: int = 0
     input_scaling: str = "minmax"
-
-    @property
-    def decay(self) -> float:
-        """The part of l2 that acts beside the gradient."""
-        return self.l2 if self.optimizer == "adamw" else 0.0
-
-    @property
-    def rule(self) -> Rule:
-        """The optimizer's part."""
-        return Rule(
-            self.optimizer,
-            self.learning_rate,
-            self.momentum,
-            self.nesterov,
-            self.beta1,
-            self.beta2,
-            self.rho,
-            self.epsilon,
-            self.decay,
-        )
 
 
 DESCENT_AXES: dict[str, Axis] = {

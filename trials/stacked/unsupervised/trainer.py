@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Hashable, Mapping
+from collections.abc import Collection, Hashable, Mapping
 from typing import Any, ClassVar, Generic, Literal, TypeVar
 
 import torch
 from torch import Tensor
 
 from search_spaces import Space
-from trials.contract import Objective, Row, RowState
+from trials.contract import Cohort, Objective, Row, RowState
 from trials.data import Dataset
-from trials.stacked.cohort import StackedCohort
+from trials.stacked.cohort import StackedCohort, alone, on_test
+from trials.stacked.costs import COSTS, CostedCohort, Costing
 from trials.stacked.settings import settings_of
 from trials.stacked.unsupervised.family import DescentFamily
 from trials.stacked.unsupervised.points import Points, Source
@@ -49,10 +50,27 @@ class DescentTrainer(ABC, Generic[S]):
     ) -> None:
         self.source = Source(data, torch.device(device), dtype)
 
+    _costing: Costing | None = None
+
     @property
     @abstractmethod
+    def figures(self) -> tuple[Objective, ...]:
+        """What rows measure on this data; the first is the default objective."""
+
+    @property
     def objectives(self) -> tuple[Objective, ...]:
         """What may be optimised on this data; the first is the default."""
+        return self.figures + COSTS
+
+    def measure(self, names: Collection[str]) -> None:
+        """Cohorts that are made from now on report the costs of these names too."""
+        source = self.source
+
+        def build(few: Dataset) -> DescentTrainer[S]:
+            return type(self)(few, source.device, source.dtype)
+
+        costing = Costing(self.family(), source.data, build, names)
+        self._costing = costing if costing.wanted else None
 
     @abstractmethod
     def family(self) -> DescentFamily[S]:
@@ -63,9 +81,10 @@ class DescentTrainer(ABC, Generic[S]):
         settings = settings_of(self.kind, params)
         return tuple((axis, getattr(settings, axis)) for axis in self.separating)
 
-    def cohort(self, structure: Hashable) -> StackedCohort:
+    def cohort(self, structure: Hashable) -> Cohort:
         """An empty cohort for that structure."""
-        return StackedCohort(self.family())
+        cohort = StackedCohort(self.family())
+        return cohort if self._costing is None else CostedCohort(cohort, self._costing)
 
     def weights(self, state: RowState, params: Mapping[str, Any]) -> dict[str, Tensor]:
         """Weights by the names of the equivalent torch.nn model, a module for each network."""
@@ -80,7 +99,7 @@ class DescentTrainer(ABC, Generic[S]):
         """What the row makes of one fixed batch, in units of the data, shape (N, ...)."""
         family, row = self.family(), Row(0, params, 0, 1)
         with family.mode():
-            vectors = {k: v.unsqueeze(0) for k, v in family.restore(row, state).items()}
+            vectors = alone(family, row, state)
             made = family.plain_training([row], vectors).samples()[0]
         return made.cpu().view(len(made), *self.source.data.shape)
 
@@ -88,7 +107,7 @@ class DescentTrainer(ABC, Generic[S]):
         """The objectives on the test part; `validation` in their names is `test`."""
         family, row = self.family(), Row(0, params, 0, 1)
         with family.mode():
-            vectors = {k: v.unsqueeze(0) for k, v in family.restore(row, state).items()}
+            vectors = alone(family, row, state)
             points = Points(self.source, self.source.data.test)
             figures = family.plain_training([row], vectors).evaluate(points)
-        return {name.replace("validation", "test"): float(value) for name, value in figures.items()}
+        return on_test(figures)
