@@ -1,6 +1,7 @@
-"""Hides how PostgreSQL takes many rows in one statement: as one JSON document.
+"""Hides how PostgreSQL takes the rows of many tables in one statement: as JSON documents.
 
-A statement for each row costs this process five times as much and the server twice as much.
+A statement for each row costs this process five times as much and the server twice as much, and
+each statement costs a round trip.
 """
 
 from __future__ import annotations
@@ -16,38 +17,59 @@ from sqlalchemy import (
     Connection,
     DateTime,
     Dialect,
+    Enum,
     Insert,
+    Select,
     Table,
     Text,
     bindparam,
     cast,
     func,
+    literal,
     select,
 )
 from sqlalchemy import column as column_named
 
+from tuner.storage.kept import run
 from tuner.storage.rows import Row
 
 Encode = Callable[[Any], Any]
 
-
-def put_document(
-    connection: Connection, statement: Insert, table: Table, rows: Sequence[Row]
-) -> None:
-    """Runs an insertion or an upsert with all rows, which have the same columns."""
-    names = tuple(rows[0])
-    encoders = _encoders(connection.dialect, table, names)
-    new = [row | {name: encode(row[name]) for name, encode in encoders} for row in rows]
-    document = json.dumps(new, allow_nan=False)
-    connection.execute(_from_document(statement, table, names), {"document": document})
+Put = tuple[Insert, Table, Sequence[Row]]
+"""An insertion or an upsert that the caller keeps, and its rows, which have the same columns."""
 
 
-@functools.cache
-def _from_document(statement: Insert, table: Table, names: tuple[str, ...]) -> Insert:
+def put_documents(connection: Connection, puts: Sequence[Put]) -> None:
+    """All rows are in their tables; foreign keys are looked at when all of them are there."""
+    parts = tuple((statement, table, tuple(rows[0])) for statement, table, rows in puts)
+    documents = {
+        f"document_{n}": _document(connection.dialect, table, rows)
+        for n, (_, table, rows) in enumerate(puts)
+    }
+    run(connection, _one_statement(parts), documents)
+
+
+@functools.lru_cache(maxsize=256)
+def _one_statement(parts: tuple[tuple[Insert, Table, tuple[str, ...]], ...]) -> Select[Any]:
+    changes = [
+        _from_document(f"document_{n}", *part).cte(f"put_{n}") for n, part in enumerate(parts)
+    ]
+    return select(literal(1)).add_cte(*changes)
+
+
+def _from_document(
+    parameter: str, statement: Insert, table: Table, names: tuple[str, ...]
+) -> Insert:
     columns = [column_named(name, table.c[name].type) for name in names]
-    document = cast(bindparam("document", type_=Text), JSON)
+    document = cast(bindparam(parameter, type_=Text), JSON)
     rows = func.json_to_recordset(document).table_valued(*columns)
     return statement.from_select(names, select(*rows.render_derived(with_types=True).c))
+
+
+def _document(dialect: Dialect, table: Table, rows: Sequence[Row]) -> str:
+    encoders = _encoders(dialect, table, tuple(rows[0]))
+    new = [row | {name: encode(row[name]) for name, encode in encoders} for row in rows]
+    return json.dumps(new, allow_nan=False)
 
 
 @functools.cache
@@ -60,7 +82,8 @@ def _encoders(
         kind = table.c[name].type.dialect_impl(dialect)
         bind = kind.bind_processor(dialect)
         if bind is not None or isinstance(kind, DateTime):
-            found.append((name, functools.partial(_stored, bind)))
+            encode = functools.partial(_stored, bind)
+            found.append((name, functools.cache(encode) if isinstance(kind, Enum) else encode))
     return found
 
 

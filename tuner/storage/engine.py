@@ -4,16 +4,24 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import math
 import os
 import sqlite3
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection, Dialect, Engine, create_engine, event
 from sqlalchemy.engine import URL
-from sqlalchemy.exc import DBAPIError, NoSuchModuleError, OperationalError, SQLAlchemyError
-from sqlalchemy.pool import Pool, QueuePool
+from sqlalchemy.exc import (
+    DBAPIError,
+    InvalidatePoolError,
+    NoSuchModuleError,
+    OperationalError,
+    SQLAlchemyError,
+)
+from sqlalchemy.pool import ConnectionPoolEntry, Pool, QueuePool
 
 from tuner.errors import StorageError, StorageUrlError
 from tuner.storage.address import parse, sqlite_path, timeout_s, without_secrets
@@ -27,12 +35,19 @@ PATIENCE_S = 30.0
 RETRY_EVERY_S = 0.2
 """Pause between two tries to reach a server that was there before."""
 
+CHECK_AFTER_S = 5.0
+"""A connection to a server that rested so long is asked for an answer before it is used.
+
+One that was used just now is used again as it is: what is lost with it is repeated anyway.
+"""
+
 WAL_PAGES_OWNER = 1000
 WAL_PAGES_OTHER = 16384
 """Pages in the log after which a connection copies them back: 4 MiB, or 64 MiB when another
 process may own the study (see `wal_reset_risk`)."""
 
 _WRITES = "tuner_writes"
+_USED_AT = "tuner_used_at"
 
 _log = logging.getLogger(__name__)
 
@@ -117,6 +132,15 @@ class Database:
         """The connection is given back; what was not committed is undone."""
         with contextlib.suppress(*self.errors):
             connection.close()
+
+    def undo(self, connection: Connection) -> None:
+        """As `end`, after an error: SQLAlchemy takes a commit that failed for the end of it."""
+        try:
+            connection.connection.rollback()
+        except self.errors:
+            self.abandon(connection)
+        else:
+            self.end(connection)
 
     def abandon(self, connection: Connection) -> None:
         """The connection, which is lost or in doubt, is closed and never used again."""
@@ -226,11 +250,12 @@ class Database:
             return self._create_sqlite(url)
         engine = create_engine(
             url,
-            pool_pre_ping=True,
             pool_size=1,
             max_overflow=2,
             connect_args=_connect_arguments(url),
         )
+        event.listen(engine, "checkin", _note_use)
+        event.listen(engine, "checkout", partial(_check_if_idle, engine.dialect))
         if self.read_only:
             event.listen(engine, "connect", _set_read_only)
         return engine
@@ -311,7 +336,24 @@ def _connect_arguments(url: URL) -> dict[str, Any]:
 
 def _begin_sqlite(connection: Connection) -> None:
     is_write = connection.get_execution_options().get(_WRITES, False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if is_write else "BEGIN")
+    _raw(connection).execute("BEGIN IMMEDIATE" if is_write else "BEGIN")
+
+
+def _note_use(_connection: object, record: ConnectionPoolEntry) -> None:
+    record.info[_USED_AT] = time.monotonic()
+
+
+def _check_if_idle(
+    dialect: Dialect, connection: Any, record: ConnectionPoolEntry, _proxy: object
+) -> None:
+    """A connection that was not used for a while answers, or all of them are opened anew."""
+    if time.monotonic() - record.info.get(_USED_AT, math.inf) < CHECK_AFTER_S:
+        return
+    assert dialect.dbapi is not None
+    try:
+        dialect.do_ping(connection)
+    except dialect.dbapi.Error as error:
+        raise InvalidatePoolError from error
 
 
 def _set_read_only(connection: Any, _record: object) -> None:

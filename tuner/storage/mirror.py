@@ -118,19 +118,19 @@ class Mirror:
         """The study has the trial, at the end or in place of its former state."""
         trial_id = trial_id_of(trial)
         position = study.positions.get(trial_id)
-        known = None
+        former = None
         if position is None:
             study.positions[trial_id] = len(study.trials)
             study.trials.append(trial)
             self._study_ids[trial_id] = study.study_id
             self._remember(lambda: self._pop_trial(study, trial_id))
         else:
-            former = study.trials[position]
-            known = former.distributions
+            known = former = study.trials[position]
             study.trials[position] = trial
-            self._remember(lambda: self._replace(study, position, former))
-        _sort_in(study, trial)
-        if trial.distributions is known:
+            self._remember(lambda: self._replace(study, position, known))
+        if former is None or former.state != trial.state:
+            _sort_in(study, trial)
+        if former is not None and former.distributions is trial.distributions:
             return
         for name, distribution in trial.distributions.items():
             if name not in study.distributions:

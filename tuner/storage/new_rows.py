@@ -29,7 +29,8 @@ def add_trial(unit: Unit, row: Row) -> int:
     if study_id not in unit.numbered:
         unit.run(KeepNumbers(study_id, row["number"]))
         unit.numbered.add(study_id)
-    key = _next_key(unit, trials, min(MOST_RESERVED, unit.n_new_trials + 1))
+    n_more = max(unit.n_new_trials + 1, unit.n_expected - unit.n_new_trials)
+    key = _next_key(unit, trials, min(MOST_RESERVED, n_more))
     unit.n_new_trials += 1
     unit.staged.insert(trials, {**row, "trial_id": key})
     return key

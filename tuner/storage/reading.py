@@ -8,6 +8,7 @@ from optuna.study._frozen import FrozenStudy  # what the contract returns, witho
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy import ColumnElement, Connection, Select, bindparam, select, true
 
+from tuner.storage.kept import run
 from tuner.storage.mirror import MirroredStudy
 from tuner.storage.rows import read_attributes, read_directions, read_trials, trial_id_of
 from tuner.storage.tables import optuna_schema
@@ -70,7 +71,7 @@ def new_trials(connection: Connection, study: MirroredStudy) -> list[FrozenTrial
     """Trials of the study that were added after the last one that is known."""
     where = {"study": study.study_id, "last": study.last_trial_id}
     # Nearly always there are none, and every new trial asks.
-    if connection.execute(_any_newer(), where).first() is None:
+    if run(connection, _any_newer(), where).fetchone() is None:
         return []
     trials = optuna_schema().trials
     newer = (trials.c.study_id == study.study_id) & (trials.c.trial_id > study.last_trial_id)

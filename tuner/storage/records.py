@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from optuna.trial import FrozenTrial
-from sqlalchemy import bindparam, delete, func, insert, select, update
+from sqlalchemy import bindparam, delete, func, select, update
 
 from tuner.storage import tables
 from tuner.storage.activity import from_row, to_row
@@ -36,8 +36,6 @@ _CHECKPOINT = (
     .where(tables.attempts.c.token == bindparam("of"))
     .values({name: bindparam(name) for name in ("checkpoint_epoch", "checkpoint_path")})
 )
-_DECIDE = insert(tables.decisions)
-_ACT = insert(tables.activity)
 
 
 @dataclass(frozen=True)
@@ -193,7 +191,7 @@ class Records(StudyRecords):
         with self._transactions.transaction() as unit:
             for decision in decisions:
                 unit.study_ids.add(decision.study_id)
-                self._transactions.stage_statement(_DECIDE, dict(vars(decision)))
+                unit.staged.insert(tables.decisions, dict(vars(decision)))
 
     def decisions(self, study_id: int) -> list[Decision]:
         """The study's decisions in the order they were taken."""
@@ -206,7 +204,7 @@ class Records(StudyRecords):
         with self._transactions.transaction() as unit:
             for stretch in stretches:
                 unit.study_ids.add(stretch.study_id)
-                self._transactions.stage_statement(_ACT, to_row(stretch))
+                unit.staged.insert(tables.activity, to_row(stretch))
 
     def activity(self, study_id: int) -> list[Stretch]:
         """What the study's lanes did, in order of time."""

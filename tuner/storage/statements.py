@@ -29,6 +29,7 @@ from sqlalchemy import table as table_named
 from sqlalchemy.exc import IntegrityError
 
 from tuner.errors import StorageError
+from tuner.storage.kept import run
 from tuner.storage.rows import Row, encode_time
 from tuner.storage.schema import forget_studies
 from tuner.storage.tables import optuna_schema
@@ -88,7 +89,7 @@ class LockStudy:
 
     def __call__(self, connection: Connection) -> None:
         """Raises KeyError if there is no such study."""
-        if connection.execute(_lock(), {"key": self.study_id}).first() is None:
+        if run(connection, _lock(), {"key": self.study_id}).fetchone() is None:
             raise KeyError(f"No study with study_id {self.study_id} exists.")
 
 
@@ -224,7 +225,7 @@ class ChangeState:
 
     def _change(self, connection: Connection) -> bool:
         change = change_state(from_waiting_only=self.state == TrialState.RUNNING)
-        if connection.execute(change, state_row(self.trial_id, self.state, self.row)).rowcount == 1:
+        if run(connection, change, state_row(self.trial_id, self.state, self.row)).rowcount == 1:
             return True
         trials = optuna_schema().trials
         present = select(trials.c.state, trials.c.number).where(trials.c.trial_id == self.trial_id)
@@ -275,11 +276,15 @@ def state_row(trial_id: int, state: TrialState, times: Row) -> Row:
 
 def insert_row(connection: Connection, table: Table, row: Row, key: int | None) -> int:
     """The key of the new row: the given one, or the next of the table."""
+    if key is None and connection.dialect.name == "sqlite":
+        key = run(connection, insertion(table), row).lastrowid
+        assert key is not None
+        return key
     if key is None:
         inserted = connection.execute(insertion(table), row).inserted_primary_key
         assert inserted is not None
         return int(inserted[0])
-    connection.execute(insertion(table), {**row, _key_of(table): key})
+    run(connection, insertion(table), {**row, _key_of(table): key})
     if connection.dialect.name == "postgresql":
         _pass_by(connection, table, key)
     return key

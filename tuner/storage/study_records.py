@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import math
 import time
@@ -9,10 +10,11 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Table, inspect, select, update
+from sqlalchemy import ColumnElement, Table, Update, bindparam, inspect, select, update
 
-from tuner.errors import TunerError
+from tuner.errors import TakenOverError
 from tuner.storage import tables
+from tuner.storage.kept import run
 from tuner.storage.mirror import MirroredStudy
 from tuner.storage.owner import Owner
 from tuner.storage.ownership import ChangeStudy, Claim, RenameStudy
@@ -106,11 +108,10 @@ class StudyRecords:
         """The study is still the owner's, and stays so until the open unit is committed.
 
         Raises:
-            TunerError: Another process has it; what the unit wrote must not be kept.
+            TakenOverError: Another process has it; what the unit wrote must not be kept.
         """
         if not self.beat(study_id, owner):
-            name = self._study(study_id).name
-            raise TunerError(f"study {name!r}: another process has taken it over")
+            raise TakenOverError.of(self._study(study_id).name)
 
     def release(self, study_id: int, owner: Owner) -> bool:
         """Whether the study was the owner's; it is nobody's then."""
@@ -148,12 +149,11 @@ class StudyRecords:
             unit.run(ChangeStudy(study_id, name, columns, self._transactions.database.dialect))
 
     def _change_owned(self, study_id: int, owner: Owner, columns: Mapping[str, Any]) -> bool:
-        table = tables.studies
-        mine = (table.c.study_id == study_id) & (table.c.owner_token == owner.token)
-        change = update(table).where(mine).values(dict(columns))
+        row = {**columns, "of": study_id, "token": owner.token}
         with self._transactions.transaction() as unit:
             unit.study_ids.add(study_id)
-            return unit.run(lambda connection: connection.execute(change).rowcount == 1)
+            change = _change_of_owned(tuple(columns))
+            return unit.run(lambda connection: run(connection, change, row).rowcount == 1)
 
     def _study_column(self, study_id: int, name: str) -> Any:
         if self._has_no_tables():
@@ -188,3 +188,10 @@ class StudyRecords:
                 lambda connection: not inspect(connection).has_table(tables.studies.name)
             )
         return self._is_missing
+
+
+@functools.cache
+def _change_of_owned(names: tuple[str, ...]) -> Update:
+    table = tables.studies
+    mine = (table.c.study_id == bindparam("of")) & (table.c.owner_token == bindparam("token"))
+    return update(table).where(mine).values({name: bindparam(name) for name in names})

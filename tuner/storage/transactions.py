@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TypeVar
 
-from sqlalchemy import Connection, Table, UpdateBase, insert, select
+from sqlalchemy import Connection, Table, UpdateBase, select
 
 from tuner.errors import StorageError
 from tuner.storage import tables
@@ -19,7 +19,7 @@ from tuner.storage.engine import Database
 from tuner.storage.mirror import Mirror
 from tuner.storage.rows import Row
 from tuner.storage.schema import NO_STUDY
-from tuner.storage.writes import Buffer, upsert
+from tuner.storage.writes import Buffer
 
 T = TypeVar("T")
 _log = logging.getLogger(__name__)
@@ -42,6 +42,7 @@ class Unit:
         suspects: Trials that it has tried to hold.
         numbered: Studies whose next trial numbers are its own.
         n_new_trials: Trials that it adds.
+        n_expected: How many the last such unit added.
         free_keys: Keys by table that nobody else gets.
     """
 
@@ -54,6 +55,7 @@ class Unit:
         *,
         is_long: bool,
         waits: bool,
+        n_expected: int,
     ) -> None:
         self.dialect = database.dialect
         self.is_long = is_long
@@ -65,6 +67,7 @@ class Unit:
         self.suspects: set[int] = set()
         self.numbered: set[int] = set()
         self.n_new_trials = 0
+        self.n_expected = n_expected
         self.free_keys: dict[str, Iterator[int]] = {}
         self._database = database
         self._pending = pending
@@ -98,9 +101,9 @@ class Unit:
 
     def settle(self) -> None:
         """What was staged, here or before, is in the open transaction."""
-        for buffer in (self._pending, self.staged):
-            if buffer:
-                self.run(partial(self._write, buffer))
+        staged = self._pending | self.staged if self._pending else self.staged
+        if staged:
+            self.run(partial(self._write, staged))
         self._pending, self.staged = Buffer(), Buffer()
 
     def commit(self) -> None:
@@ -111,11 +114,11 @@ class Unit:
         """
         if self._failure is not None:
             raise self._failure
-        self.settle()
-        if self._connection is None and self._name is None:
+        if self._name is None and not self.is_open:
             return
         if self._name is not None or self._database.dialect != "sqlite":
-            self.run(self._write_mark)
+            self._stage_marks()
+        self.settle()
         try:
             self._open().commit()
         except self._database.errors as error:
@@ -126,8 +129,9 @@ class Unit:
     def close(self) -> None:
         """The connection is given back; what was not committed is undone."""
         connection, self._connection = self._connection, None
-        if connection is not None:
-            self._database.end(connection)
+        if connection is None:
+            return
+        (self._database.end if self._failure is None else self._database.undo)(connection)
 
     def _open(self) -> Connection:
         if self._connection is None:
@@ -174,11 +178,10 @@ class Unit:
         studies = sorted(self.study_ids) or [NO_STUDY]
         return [{**self._mark, "study_id": key, "unit_id": self._name} for key in studies]
 
-    def _write_mark(self, connection: Connection) -> None:
-        if self._name is None:
-            connection.execute(upsert(self._database.dialect, tables.units), self._marks())
-        else:
-            connection.execute(insert(tables.units), self._marks())
+    def _stage_marks(self) -> None:
+        stage = self.staged.upsert if self._name is None else self.staged.insert
+        for mark in self._marks():
+            stage(tables.units, mark)
 
     def _has_mark(self, connection: Connection) -> bool:
         mark = self._marks()[0]
@@ -207,6 +210,7 @@ class Transactions:
         self._hurry = threading.Event()
         self._instance = uuid.uuid4().hex
         self._serial = 0
+        self._n_added = 0
 
     @property
     def in_unit(self) -> bool:
@@ -278,7 +282,13 @@ class Transactions:
                 "at": datetime.now(UTC),
             }
             unit = self._unit = Unit(
-                self.database, self._pending, name, mark, is_long=is_long, waits=waits
+                self.database,
+                self._pending,
+                name,
+                mark,
+                is_long=is_long,
+                waits=waits,
+                n_expected=self._n_added,
             )
             self.mirror.begin()
             try:
@@ -294,6 +304,7 @@ class Transactions:
                 self._unit = None
             self.mirror.keep()
             self._pending = Buffer()
+            self._n_added = unit.n_new_trials or self._n_added
             if unit.dead:
                 self.mirror.distrust()
 

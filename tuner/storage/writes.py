@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import json
 from collections.abc import Container, Iterable, Iterator, Sequence
 from typing import Any
 
@@ -14,16 +15,20 @@ from sqlalchemy import (
     Integer,
     Select,
     Table,
+    Text,
     UniqueConstraint,
     UpdateBase,
     any_,
     bindparam,
+    func,
     insert,
+    or_,
     select,
 )
 from sqlalchemy.dialects import mysql, postgresql, sqlite
 
-from tuner.storage.documents import put_document
+from tuner.storage.documents import Put, put_documents
+from tuner.storage.kept import run, run_all
 from tuner.storage.rows import Row
 from tuner.storage.tables import optuna_schema
 
@@ -43,6 +48,18 @@ class Buffer:
 
     def __bool__(self) -> bool:
         return bool(self._inserts or self._upserts or self._statements)
+
+    def __or__(self, later: Buffer) -> Buffer:
+        """The rows of both, where a key is in both those of the later one."""
+        both = Buffer()
+        for buffer in (self, later):
+            for name, (table, new) in buffer._inserts.items():
+                both._inserts.setdefault(name, (table, []))[1].extend(new)
+            for name, (table, by_key) in buffer._upserts.items():
+                both._upserts.setdefault(name, (table, {}))[1].update(by_key)
+            for key, (statement, rows) in buffer._statements.items():
+                both._statements.setdefault(key, (statement, []))[1].extend(rows)
+        return both
 
     def insert(self, table: Table, row: Row) -> None:
         """The row, under a key that no other has, will be in the table before all others."""
@@ -71,18 +88,21 @@ class Buffer:
             Keys of the trials that others finished or deleted.
         """
         suspects = {key for key in self._trial_ids() if key not in known}
-        dead = suspects - set(unfinished(connection, sorted(suspects))) if suspects else set()
+        dead = suspects - set(unfinished(connection, sorted(suspects))) if suspects else set[int]()
+        _put(connection, [*self._puts(dialect, dead)])
+        for statement, rows in self._statements.values():
+            run_all(connection, statement, rows)
+        return dead
+
+    def _puts(self, dialect: str, dead: Container[int]) -> Iterator[Put]:
         for table, new in self._inserts.values():
-            _put(connection, insertion(table), table, new)
+            yield insertion(table), table, new
         for table, by_key in self._upserts.values():
             rows = list(by_key.values())
             if dead:
                 rows = [row for row in rows if row.get("trial_id") not in dead]
             if rows:
-                _put(connection, upsert(dialect, table), table, rows)
-        for statement, rows in self._statements.values():
-            connection.execute(statement, rows)
-        return dead
+                yield upsert(dialect, table), table, rows
 
     def _trial_ids(self) -> Iterator[int]:
         for table, by_key in self._upserts.values():
@@ -111,11 +131,12 @@ def upsert(dialect: str, table: Table) -> Insert:
     )
 
 
-def _put(connection: Connection, statement: Insert, table: Table, rows: Sequence[Row]) -> None:
-    if connection.dialect.name == "postgresql" and len(rows) > 1:
-        put_document(connection, statement, table, rows)
-    else:
-        connection.execute(statement, rows)
+def _put(connection: Connection, puts: Sequence[Put]) -> None:
+    if connection.dialect.name == "postgresql" and sum(len(rows) for _, _, rows in puts) > 1:
+        put_documents(connection, puts)
+        return
+    for statement, _, rows in puts:
+        run_all(connection, statement, rows)
 
 
 @functools.cache
@@ -136,9 +157,11 @@ def chunks(keys: Iterable[int]) -> Iterator[list[int]]:
 
 def unfinished(connection: Connection, trial_ids: Iterable[int]) -> Iterator[int]:
     """Those of the trials that still run or wait; others cannot end them before the commit."""
-    if connection.dialect.name == "postgresql":
-        keys = {"keys": list(trial_ids)}
-        yield from connection.execute(_unfinished_of_array(), keys).scalars()
+    dialect = connection.dialect.name
+    if dialect in {"sqlite", "postgresql"}:
+        keys = list(trial_ids)
+        row = {"keys": json.dumps(keys) if dialect == "sqlite" else keys}
+        yield from (found[0] for found in run(connection, _unfinished_of(dialect), row).fetchall())
         return
     key = optuna_schema().trials.c.trial_id
     for part in chunks(trial_ids):
@@ -149,14 +172,17 @@ def _unfinished(which: ColumnElement[bool]) -> Select[Any]:
     trials = optuna_schema().trials
     return (
         select(trials.c.trial_id)
-        .where(which, trials.c.state.in_(UNFINISHED))
+        .where(which, or_(*(trials.c.state == state for state in UNFINISHED)))
         .order_by(trials.c.trial_id)
         .with_for_update()
     )
 
 
 @functools.cache
-def _unfinished_of_array() -> Select[Any]:
-    """On PostgreSQL: one statement for any number of trials, which is kept."""
-    keys = bindparam("keys", type_=postgresql.ARRAY(Integer))
-    return _unfinished(optuna_schema().trials.c.trial_id == any_(keys))
+def _unfinished_of(dialect: str) -> Select[Any]:
+    """One statement for any number of trials, which is kept."""
+    key = optuna_schema().trials.c.trial_id
+    if dialect == "sqlite":
+        keys = func.json_each(bindparam("keys", type_=Text)).table_valued("value")
+        return _unfinished(key.in_(select(keys.c.value)))
+    return _unfinished(key == any_(bindparam("keys", type_=postgresql.ARRAY(Integer))))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -17,6 +18,8 @@ from sqlalchemy import event
 from tuner.storage import NewAttempt, Storage
 
 N = 20
+LIKENESS = 24
+"""Statements that begin alike up to here are one statement with other rows."""
 
 
 @pytest.fixture
@@ -33,17 +36,29 @@ def study_id(storage: Storage) -> int:
 
 @contextmanager
 def counted() -> Iterator[list[str]]:
-    """The statements that are run meanwhile."""
+    """The statements that are run meanwhile; one with many rows, which SQLite names, is one."""
     statements: list[str] = []
 
     def note(_connection: object, _cursor: object, statement: str, *_more: object) -> None:
         statements.append(statement)
 
+    def note_row(statement: str) -> None:
+        if not statements or statements[-1][:LIKENESS] != statement[:LIKENESS]:
+            statements.append(statement)
+
+    def trace(connection: sqlalchemy.Connection) -> None:
+        if connection.dialect.name == "sqlite":
+            driver = connection.connection.driver_connection
+            assert isinstance(driver, sqlite3.Connection)
+            driver.set_trace_callback(note_row)
+
     event.listen(sqlalchemy.Engine, "before_cursor_execute", note)
+    event.listen(sqlalchemy.Engine, "begin", trace)
     try:
         yield statements
     finally:
         event.remove(sqlalchemy.Engine, "before_cursor_execute", note)
+        event.remove(sqlalchemy.Engine, "begin", trace)
 
 
 def add(storage: Storage, study_id: int, n: int) -> list[int]:

@@ -87,19 +87,19 @@ def test_between_looks_there_is_no_sql(pair: Pair) -> None:
     ours, _ = pair
     study_id = ours.create_new_study(MINIMIZE)
     ours.create_new_trial(study_id)
-    statements: list[object] = []
+    transactions: list[object] = []
 
-    def note(*args: object) -> None:
-        statements.append(args[2])
+    def note(connection: sqlalchemy.Connection) -> None:
+        transactions.append(connection)
 
-    event.listen(sqlalchemy.Engine, "before_cursor_execute", note)
+    event.listen(sqlalchemy.Engine, "begin", note)
     try:
         for _ in range(3):
             ours.get_all_trials(study_id, deepcopy=False)
             ours.get_study_system_attrs(study_id)
     finally:
-        event.remove(sqlalchemy.Engine, "before_cursor_execute", note)
-    assert statements == []
+        event.remove(sqlalchemy.Engine, "begin", note)
+    assert transactions == []
 
 
 def test_finished_trials_are_not_copied(storage: Storage) -> None:

@@ -239,6 +239,32 @@ def test_connection_cut_while_idle(postgresql: str, opened: Callable[[str], Stor
     assert storage.create_new_trial(study_id)
 
 
+def test_connection_that_rested_is_looked_at(
+    postgresql: str, opened: Callable[[str], Storage], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A cut while idle leaves a unit its one repetition, for a cut of its own."""
+    monkeypatch.setattr("tuner.storage.engine.CHECK_AFTER_S", 0.0)
+    storage = opened(postgresql)
+    study_id = storage.create_new_study([StudyDirection.MINIMIZE])
+    drop_connections(postgresql)
+    with failing_commits(1), storage.unit("u1"):
+        storage.create_new_trial(study_id)
+    assert storage.has_unit(study_id, "u1")
+    assert len(storage.get_all_trials(study_id)) == 1
+
+
+def test_newest_write_counts(
+    storage: Storage, study_id: int, url: str, opened: Callable[[str], Storage]
+) -> None:
+    """A unit that writes over what still waits to be written leaves its own values."""
+    key = storage.get_all_trials(study_id)[0]._trial_id
+    storage.set_trial_user_attr(key, "k", "before")
+    storage.set_trial_user_attr(key, "other", "stays")
+    with storage.unit():
+        storage.set_trial_user_attr(key, "k", "after")
+    assert opened(url).get_trial(key).user_attrs == {"k": "after", "other": "stays"}
+
+
 def test_connection_cut_within_a_unit(postgresql: str, opened: Callable[[str], Storage]) -> None:
     """What a unit did before the cut is done again under the same ids and numbers."""
     storage = opened(postgresql)
