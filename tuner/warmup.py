@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import gc
 import math
 import os
@@ -27,12 +28,14 @@ class Warmup:
     A local Ray begins to import torch and Ray Tune in the processes that lanes will have (3 s),
     while this process does the same. Ray itself starts before, alone: beside imports, which keep
     the interpreter and the cores to themselves, its start would take 3 to 4 s, not 1.7. No garbage
-    is collected until lanes begin, which is a sixth of the time of imports.
+    is collected until lanes begin, which is a sixth of the time of imports. When the process ends,
+    what was imported is not looked at once more, which would take another second.
 
     Args:
         address: Of an existing cluster, or None for a local Ray.
         n_cpus: Logical CPUs of a local Ray; None takes what the machine has.
         modules: What lanes will import; processes of a local Ray begin with it at once.
+        has_agents: Whether a local Ray makes environments for tasks that ask for one.
     """
 
     def __init__(
@@ -40,10 +43,13 @@ class Warmup:
         address: str | None = None,
         n_cpus: int | None = None,
         modules: Sequence[str] = (),
+        *,
+        has_agents: bool = True,
     ) -> None:
         self._address = address
         self._n_cpus = n_cpus
         self._modules = modules
+        self._has_agents = has_agents
         self._host: Any = None
         self._thread = threading.Thread(target=self._live, name="ray", daemon=True)
         self._is_up = threading.Event()
@@ -53,6 +59,8 @@ class Warmup:
 
     def __enter__(self) -> Self:
         gc.disable()
+        atexit.unregister(gc.freeze)
+        atexit.register(gc.freeze)
         try:
             self._thread.start()
             self._is_up.wait()
@@ -112,7 +120,9 @@ class Warmup:
         from tuner.cluster import service
 
         surroundings = preload.surroundings(self._modules, mark)
-        is_ours = service.start(self._address, self._n_cpus, surroundings)
+        is_ours = service.start(
+            self._address, self._n_cpus, surroundings, has_agents=self._has_agents
+        )
         try:
             if self._is_over.is_set():
                 return  # interrupted meanwhile
@@ -130,16 +140,12 @@ def warm_up(spec: Spec) -> Warmup:
     n_cpus = None
     if spec.lanes != "auto":
         n_cpus = max(n_local_cpus(), math.ceil(spec.lanes * spec.cpus_per_lane))
-    return Warmup(spec.ray_address, n_cpus, _lane_modules(spec))
-
-
-def _lane_modules(spec: Spec) -> tuple[str, ...]:
-    """What a lane will import, as far as a spec tells: a function or a class of the caller's may
-    need anything.
-    """
+    # A function or a class of the caller's may import anything, and ask Ray for anything.
     if spec.trainer not in TRAINERS:
-        return ("tuner.cluster.lanes",)
-    return ("tuner.cluster.lanes", "tuner.lane", TRAINERS[spec.trainer].partition(":")[0])
+        return Warmup(spec.ray_address, n_cpus, ("tuner.cluster.lanes",))
+    trainer = TRAINERS[spec.trainer].partition(":")[0]
+    modules = ("tuner.cluster.lanes", "tuner.lane", trainer)
+    return Warmup(spec.ray_address, n_cpus, modules, has_agents=False)
 
 
 def n_local_cpus() -> int:

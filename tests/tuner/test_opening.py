@@ -59,24 +59,38 @@ def test_the_first_lane_is_watched_for_a_while() -> None:
     assert opening_after(0.5, 0).n_open == 1
 
 
-def test_it_is_known_whether_a_lane_has_come() -> None:
-    """Also where all lanes may start at once; until then nothing waits for one after a signal."""
+def test_it_is_known_whether_a_lane_has_trials() -> None:
+    """None has before the first came, nor when all that came have ended; others may still start.
+
+    After a signal nothing waits for those.
+    """
     opening = Opening(2, 2, must_wait=False)
     opening.consider(START)
-    assert not opening.has_begun
+    assert opening.is_idle
     opening.consider(replace(START, lanes=(LANE,)))
-    assert opening.has_begun
+    assert not opening.is_idle
+    lanes = LaneByLane(opening)
+    assert None not in [lanes.suggest(name) for name in "ab"]
+    lanes.on_trial_complete("a")
+    assert opening.is_idle
 
 
 def test_lanes_that_were_asked_for_open_at_once() -> None:
     """Ray Tune gets all of them, then the end."""
     lanes = LaneByLane(Opening(2, 2, must_wait=False))
-    assert [lanes.suggest(name) for name in "abc"] == [{"lane": 0}, {"lane": 1}, Searcher.FINISHED]
+    first, second = ({"lane": lane, "n_slots": None} for lane in range(2))
+    assert [lanes.suggest(name) for name in "abc"] == [first, second, Searcher.FINISHED]
 
 
 def test_tune_waits_for_a_lane_that_is_not_open() -> None:
     """None means: not now; when the first lane has ended, none is needed any more."""
     lanes = LaneByLane(Opening(2, 2, must_wait=True))
-    assert [lanes.suggest(name) for name in "ab"] == [{"lane": 0}, None]
+    assert [lanes.suggest(name) for name in "ab"] == [{"lane": 0, "n_slots": None}, None]
     lanes.on_trial_complete("a")
     assert lanes.suggest("c") == Searcher.FINISHED
+
+
+def test_lanes_that_start_later_know_what_the_first_has_measured() -> None:
+    """They train as many rows at once, without another measurement."""
+    lanes = LaneByLane(opening_after(1.0, 5))
+    assert lanes.suggest("a") == {"lane": 0, "n_slots": LANE.n_slots}

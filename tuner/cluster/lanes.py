@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import ray
@@ -31,6 +31,8 @@ class RayLane(tune.Trainable):
         assert job is not None
         self._lane, self._host = None, host
         number = config["lane"]
+        if config["n_slots"] is not None:
+            job = replace(job, n_slots=config["n_slots"], probe=())
         try:
             self._lane = job.build(number, _RayConnection(host))
         except Exception as error:  # noqa: BLE001 - ends the study with its text

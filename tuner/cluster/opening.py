@@ -40,8 +40,16 @@ class Opening:
         self._n_cpus = n_cpus
         self._clock = clock
         self._first: tuple[float, int] | None = None
-        self.has_begun = False
-        """Whether a lane has come to the ledger."""
+        self.n_slots: int | None = None
+        """Rows that the first lane trains at once; the others need not measure how many pay."""
+        self.n_ended = 0
+        """Lanes that have come to their end."""
+        self._n_joined = 0
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether no lane has a trial: of those that came to the ledger all have ended."""
+        return self.n_ended >= self._n_joined
 
     def consider(self, snapshot: Snapshot) -> None:
         """Opens the rest if the first lane, once watched, has long to go at its pace.
@@ -49,13 +57,13 @@ class Opening:
         All lanes together are at most so many times as fast as one as there are processors
         without the ledger's share, and as fast as the ledger alone.
         """
-        self.has_begun = bool(snapshot.lanes)
+        self._n_joined = len(snapshot.lanes)
         if self.n_open == self.n_lanes or not snapshot.lanes:
             return
         now = self._clock()
         n_done = snapshot.n_complete + snapshot.n_pruned + snapshot.n_failed
         if self._first is None:
-            self._first = now, n_done
+            self._first, self.n_slots = (now, n_done), snapshot.lanes[0].n_slots
         began, n_before = self._first
         if now - began < WATCH_S:
             return
@@ -90,13 +98,14 @@ class LaneByLane(Searcher):
         if self._n_given >= self._opening.n_open:
             return None
         self._n_given += 1
-        return {"lane": self._n_given - 1}
+        return {"lane": self._n_given - 1, "n_slots": self._opening.n_slots}
 
     def on_trial_complete(
         self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
     ) -> None:
         """A lane ends when the study does, so those that never opened are not needed."""
         self._n_given = self._opening.n_lanes
+        self._opening.n_ended += 1
 
     def save(self, checkpoint_path: str) -> None:
         """Nothing: the ledger knows all that lanes must know."""

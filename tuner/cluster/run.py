@@ -6,6 +6,7 @@ the ledger decides everything about Optuna's trials.
 
 from __future__ import annotations
 
+import logging
 import shlex
 import tempfile
 import threading
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import ray
 from ray import tune
 from ray.exceptions import RayActorError, RayTaskError
-from ray.tune.execution import class_cache
+from ray.tune.execution import class_cache, tune_controller
 
 from tuner.cluster.lanes import RayLane
 from tuner.cluster.opening import LaneByLane, Opening
@@ -118,9 +119,10 @@ class _Work:
             lanes.start()
             while lanes.is_alive():
                 self._check_node()
-                if interruptions.received and not self.opening.has_begun:
-                    raise KeyboardInterrupt  # no lane has a trial that it could save
+                is_stopping = interruptions.received is not None
                 _poll(self.host, (self.opening.consider, on_progress), lanes.is_alive)
+                if is_stopping and self.opening.is_idle:
+                    raise KeyboardInterrupt  # those that still start get no trial any more
                 lanes.join(POLL_S)
             _poll(self.host, (on_progress,), lambda: True)
             if broken:
@@ -210,12 +212,31 @@ def _any_process(address: str | None) -> Iterator[None]:
         vars(class_cache).update(before)
 
 
+@contextmanager
+def quiet_deaths() -> Iterator[None]:
+    """Ray Tune does not log the death of a lane's process, with a traceback of Ray's own code.
+
+    The ledger tells of it in one line; other errors of lanes are logged as ever.
+    """
+    logger = logging.getLogger(tune_controller.__name__)
+    logger.addFilter(_is_no_death)
+    try:
+        yield
+    finally:
+        logger.removeFilter(_is_no_death)
+
+
+def _is_no_death(record: logging.LogRecord) -> bool:
+    return not (record.exc_info and isinstance(record.exc_info[1], RayActorError))
+
+
 def _fit(host: Any, plan: Plan, job: LaneJob, opening: Opening) -> None:
     resources = {"cpu": plan.spec.cpus_per_lane, "gpu": plan.gpus_per_lane}
     lane = tune.with_resources(tune.with_parameters(RayLane, host=host, job=job), resources)
     with (
         tempfile.TemporaryDirectory(prefix="tuner-lanes-") as folder,
         _any_process(plan.spec.ray_address),
+        quiet_deaths(),
     ):
         tune.Tuner(
             lane,

@@ -6,26 +6,19 @@ import logging
 import os
 import secrets
 import sys
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 import psutil
 import ray
-from ray._private import parameter, services
-from ray._private.node import Node
-from ray._raylet import (  # type: ignore[attr-defined]
-    AuthenticationTokenLoader,
-    Config,
-    GcsClient,
-)
+from ray._raylet import AuthenticationTokenLoader, Config  # type: ignore[attr-defined]
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from tuner.cluster.adapted_start import adapted_start
 from tuner.errors import TunerError
 from tuner.ledger_host import LedgerHost
 
@@ -40,9 +33,6 @@ _SETTINGS = {
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
 }
 
-NODE_POLL_S = 0.02
-NODE_TIMEOUT_S = 30.0
-
 _NODE = ("raylet", "gcs_server")
 
 
@@ -55,7 +45,11 @@ class Room:
 
 
 def start(
-    address: str | None, n_cpus: int | None, surroundings: Mapping[str, str] = MappingProxyType({})
+    address: str | None,
+    n_cpus: int | None,
+    surroundings: Mapping[str, str] = MappingProxyType({}),
+    *,
+    has_agents: bool = True,
 ) -> bool:
     """Ray is up: the cluster at `address`, one that is up already, or a local one of our own.
 
@@ -65,6 +59,8 @@ def start(
         address: Of an existing cluster, or None.
         n_cpus: Logical CPUs of a local Ray; None takes what the machine has.
         surroundings: Environment variables for the processes of a local Ray.
+        has_agents: Whether tasks of a local Ray may ask for environments of their own; it starts
+            sooner without.
 
     Returns:
         Whether this call connected, so that `stop` is due.
@@ -80,7 +76,7 @@ def start(
     try:
         if address is None:
             _require_token()
-            with _surroundings(surroundings), _adapted_start():
+            with _surroundings(surroundings), adapted_start(has_agents=has_agents):
                 ray.init(
                     address="local",
                     num_cpus=n_cpus,
@@ -116,49 +112,6 @@ def _surroundings(more: Mapping[str, str]) -> Iterator[None]:
                 del os.environ[name]
             else:
                 os.environ[name] = value
-
-
-@contextmanager
-def _adapted_start() -> Iterator[None]:
-    """A Ray that starts meanwhile stands apart from signals, and starts nothing it does not need.
-
-    A signal to the group of this process, as `timeout` sends, would end Ray before its rows were
-    saved; its processes are in a group of their own, and end with this one all the same.
-
-    A local Ray has nothing to scale, its logs are not forwarded and its usage statistics are off,
-    but ray.init has no option to leave their processes out, so this is the one place that touches
-    its private parts. Each is 0.7 to 1 s of processor time, and Ray waits for the one that counts
-    usage (a dashboard without pages) before it starts its node. It also asks only once a second
-    whether the node is there. Together 2.9 s become 1.7 s (2026-11-21).
-    """
-    params: Any = parameter.RayParams
-    api_server: Any = Node.start_api_server
-    get_node, popen = services.get_node, services.ConsolePopen
-    vars(parameter)["RayParams"] = partial(params, include_log_monitor=False, no_monitor=True)
-    type.__setattr__(Node, "start_api_server", _no_api_server)
-    vars(services)["get_node"] = partial(_once_there, get_node)
-    vars(services)["ConsolePopen"] = partial(popen, process_group=0)
-    try:
-        yield
-    finally:
-        vars(parameter)["RayParams"] = params
-        type.__setattr__(Node, "start_api_server", api_server)
-        vars(services).update(get_node=get_node, ConsolePopen=popen)
-
-
-def _once_there(get_node: Callable[[str, str], Any], gcs_address: str, node_id: str) -> Any:
-    """What Ray's own function says of a node, asked when the node is there, or late."""
-    client = GcsClient(address=gcs_address)
-    until = time.monotonic() + NODE_TIMEOUT_S
-    while time.monotonic() < until:
-        if any(node.hex() == node_id for node in client.get_all_node_info()):
-            break
-        time.sleep(NODE_POLL_S)
-    return get_node(gcs_address, node_id)
-
-
-def _no_api_server(_node: Node, **_options: object) -> None:
-    """Takes the place of what starts Ray's dashboard."""
 
 
 def ledger_process() -> Any:
