@@ -5,15 +5,16 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
+import optuna
 from optuna.trial import TrialState
 
+from tuner.algorithms import make_sampler
 from tuner.algorithms.axes import fixed_values
 from tuner.judge import ERROR, REASON
 
 if TYPE_CHECKING:
-    import optuna
-
     from search_spaces import Space
+    from tuner.plan import Plan
     from tuner.storage import Storage
 
 _log = logging.getLogger(__name__)
@@ -75,3 +76,20 @@ class Asker:
         self._storage.set_trial_user_attr(trial._trial_id, ERROR, text)
         self._storage.set_trial_state_values(trial._trial_id, TrialState.FAIL)
         _log.warning("trial %d: %s; marked FAIL", trial.number, text)
+
+
+def study_of(plan: Plan, storage: Storage) -> optuna.Study:
+    """The study with its sampler; what is pruned is the judge's to say."""
+    sampler = make_sampler(
+        plan.spec.sampler,
+        plan.space,
+        plan.objectives,
+        plan.spec.sampler_seed,
+        in_flight=plan.n_lanes * plan.n_slots,
+    )
+    return optuna.load_study(
+        study_name=plan.study,
+        storage=storage,
+        sampler=sampler,
+        pruner=optuna.pruners.NopPruner(),
+    )

@@ -56,6 +56,7 @@ class Ticket:
         checkpoint: File to go on from, written at `start_epoch`.
         prune_reason: What the pruner said when a function was told to stop.
         findings: What its trainer recognised, as `tuner.findings` stores it.
+        picture: Of what it made, for a person to judge, once it has trained to its end.
     """
 
     trial_id: int
@@ -73,6 +74,7 @@ class Ticket:
     start_epoch: int = 0
     prune_reason: str | None = None
     findings: list[dict[str, Any]] = field(default_factory=list)
+    picture: str | None = None
 
 
 class Book:

@@ -1,8 +1,9 @@
 """Hides what the Optuna dashboard would break in a study of ours, and what it would not answer.
 
 The dashboard renames a study by copying it and deleting the first one, so that spec, attempts,
-metrics and weights would be lost; it stores any values that it is told; its tables may hold
-formulas; and it answers with an error of its own to much that is not there.
+metrics and weights would be lost; it stores any values that it is told, and takes a trial that is
+judged too early for complete; its tables may hold formulas; it answers with an error of its own to
+much that is not there or ill-formed, and with nothing to choices, which its page takes for failure.
 """
 
 from __future__ import annotations
@@ -16,11 +17,15 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from optuna.exceptions import DuplicatedStudyError
+from optuna.trial import TrialState
 
+from tuner.algorithms.choices import is_preferential
 from tuner.dashboard_notes import forget
+from tuner.dashboard_requests import read_request
 from tuner.errors import InputError
 from tuner.launching import describe_owner, living_owner
 from tuner.report.text import inert_cell
+from tuner.wording import shown
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -30,6 +35,7 @@ if TYPE_CHECKING:
 
 _OF_STUDY = re.compile(r"/(?:csv|(?:api/)?(?:studies|artifacts))/(-?\d+)(?:/(-?\d+))?(?:/.*)?")
 _OF_TRIAL = re.compile(r"/api/trials/(-?\d+)(?:/.*)?")
+_OF_CHOICES = re.compile(r"/api/studies/\d+/(?:preference(?:/.*)?|\d+/skip/?)")
 _MOST_DIGITS = 18  # drivers of databases raise for keys beyond 64 bits
 _TABLES = "/csv/"
 _STATUS = {
@@ -59,12 +65,16 @@ def guarded(application: WSGIApplication, storage: Storage) -> WSGIApplication:
             reply = _reply(storage, environ)
         except KeyError as error:
             reply = 404, {"reason": f"{error.args[0]} is not found"}
+        except InputError as error:
+            reply = 400, {"reason": str(error)}
         if reply is not None:
             status, content = reply
             start_response(_STATUS[status], [("Content-Type", "application/json")])
             return [json.dumps(content).encode()]
         if environ.get("PATH_INFO", "").startswith(_TABLES):
             return _inert_table(application, environ, start_response)
+        if _OF_CHOICES.fullmatch(environ.get("PATH_INFO", "")):
+            return _with_content(application, environ, start_response)
         return application(environ, start_response)
 
     return serve
@@ -75,17 +85,17 @@ def _reply(storage: Storage, environ: WSGIEnvironment) -> Reply | None:
 
     Raises:
         KeyError: There is no such study or trial.
+        InputError: The request is none that the dashboard understands.
     """
     path = environ.get("PATH_INFO", "")
     _check_keys(storage, path)
+    asked = read_request(environ)
     if environ.get("REQUEST_METHOD") != "POST":
         return None
     for pattern, handler in _HANDLERS.items():
         found = pattern.fullmatch(path)
         if found is not None:
-            body = _body(environ)
-            environ["wsgi.input"] = io.BytesIO(body)
-            return handler(storage, int(found[1]), _json(body))
+            return handler(storage, int(found[1]), asked)
     return None
 
 
@@ -125,6 +135,22 @@ def _inert_table(
     return [table.getvalue().encode()]
 
 
+def _with_content(
+    application: WSGIApplication, environ: WSGIEnvironment, start_response: StartResponse
+) -> Iterable[bytes]:
+    """The application's answer, an empty object where it has none.
+
+    Its page reads every answer as JSON, and tells the person that a choice failed which did not.
+    """
+    empty = [("Content-Type", "application/json"), ("Content-Length", "2")]
+
+    def start(status: str, headers: list[tuple[str, str]], *rest: Any) -> Any:
+        is_empty = status.startswith("204")
+        return start_response(*(("200 OK", empty) if is_empty else (status, headers)), *rest)
+
+    return [b"".join(application(environ, start)) or b"{}"]
+
+
 def _inert_cell(cell: str) -> str:
     """The cell, a number as it is."""
     try:
@@ -134,24 +160,10 @@ def _inert_cell(cell: str) -> str:
     return cell
 
 
-def _body(environ: WSGIEnvironment) -> bytes:
-    length = environ.get("CONTENT_LENGTH") or "0"
-    body: bytes = environ["wsgi.input"].read(int(length) if length.isdecimal() else 0)
-    return body
-
-
-def _json(body: bytes) -> dict[str, Any]:
-    try:
-        found = json.loads(body)
-    except ValueError:
-        return {}
-    return found if isinstance(found, dict) else {}
-
-
 def _rename(storage: Storage, study_id: int, asked: dict[str, Any]) -> Reply:
     """Gives a study that nobody runs another name, in place."""
     name = asked.get("study_name")
-    if not isinstance(name, str) or not name.strip() or not name.isprintable():
+    if name is None:
         return 400, {"reason": "A study needs a printable name."}
     try:
         owner = living_owner(storage, study_id)
@@ -162,15 +174,13 @@ def _rename(storage: Storage, study_id: int, asked: dict[str, Any]) -> Reply:
         forget(storage, study_id)
     except DuplicatedStudyError:
         return 400, {"reason": "Study name already exists."}
-    except InputError as error:
-        return 400, {"reason": str(error)}
     attributes = storage.get_study_user_attrs(study_id)
     return 201, {
         "study_id": study_id,
         "study_name": name,
         "directions": [each.name.lower() for each in storage.get_study_directions(study_id)],
         "user_attrs": [{"key": key, "value": str(value)} for key, value in attributes.items()],
-        "is_preferential": False,
+        "is_preferential": is_preferential(storage.get_study_system_attrs(study_id)),
     }
 
 
@@ -195,6 +205,24 @@ def _refuse_attributes(storage: Storage, trial_id: int, _: dict[str, Any]) -> Re
     return _has_ended(trial) if trial.state.is_finished() else None
 
 
+def _refuse_judging(storage: Storage, study_id: int, asked: dict[str, Any]) -> Reply | None:
+    """Why trials cannot be compared, or None where the dashboard may note it.
+
+    It would take a trial that trains for complete with the value 0, in studies of any kind.
+    """
+    if not is_preferential(storage.get_study_system_attrs(study_id)):
+        return 400, {"reason": "In this study no person judges."}
+    trials = {trial.number: trial for trial in storage.get_all_trials(study_id, deepcopy=False)}
+    given = asked.get("candidates")
+    for number in [*(given if isinstance(given, list) else []), asked.get("clicked", -1)]:
+        trial = trials.get(number) if isinstance(number, int) else None
+        if trial is None:
+            return 404, {"reason": f"trial {shown(number)} is not found"}
+        if trial.state != TrialState.COMPLETE:
+            return 409, {"reason": f"Trial {number} is not trained ({trial.state.name})."}
+    return None
+
+
 def _has_ended(trial: FrozenTrial) -> Reply:
     return 409, {"reason": f"Trial {trial.number} has ended already ({trial.state.name})."}
 
@@ -210,6 +238,7 @@ def _is_result(values: Any, n_objectives: int) -> bool:
 
 _HANDLERS: dict[re.Pattern[str], Handler] = {
     re.compile(r"/api/studies/(\d+)/rename/?"): _rename,
+    re.compile(r"/api/studies/(\d+)/preference/?"): _refuse_judging,
     re.compile(r"/api/trials/(\d+)/tell/?"): _refuse_telling,
     re.compile(r"/api/trials/(\d+)/user-attrs/?"): _refuse_attributes,
 }

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from tuner.errors import StorageError, TunerError
 from tuner.report import Plots, facts
 from tuner.report.data import StudyRecord, TrialRecord
-from tuner.report.overview import trust
+from tuner.report.overview import BY_CHOICE, trust
 from tuner.report.standing import standing
 from tuner.report.text import number, plural, visible
 from tuner.study import Study
@@ -152,13 +152,15 @@ def _write_notes(
 def study_note(record: StudyRecord) -> str:
     """What the study is, what came out, and what to do with it, as Markdown."""
     about = facts.subject(record)
-    counts = facts.state_counts(record)
+    own, added = facts.own(record), facts.added(record)
+    counts = facts.state_counts(own)
     lines = [f"# {_plain(record.name)}", ""]
     lines += [f"{_plain(about)}, {record.state}.", ""] if about else []
     lines += [
-        f"{plural(len(record.trials), 'trial')}: {counts['COMPLETE']:,} complete, "
+        f"{plural(len(own.trials), 'trial')}: {counts['COMPLETE']:,} complete, "
         f"{counts['PRUNED']:,} pruned, {counts['FAIL']:,} failed.",
         "",
+        *([added, ""] if added else []),
         *_best_lines(record),
     ]
     for title, found in (
@@ -179,6 +181,9 @@ def _best_lines(record: StudyRecord) -> Iterator[str]:
         yield f"Best: trial {best.number}, {_plain(name)} **{number(value)}** ({direction})."
         yield ""
         yield " ".join(trust(found, facts.step_word(record)))
+        yield ""
+    elif best is not None and record.spec.get("preference"):
+        yield f"Best: trial {best.number}. {BY_CHOICE}"
         yield ""
 
 

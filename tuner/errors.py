@@ -45,6 +45,15 @@ class StudyDeletedError(StorageError):
     """Somebody deleted the study while it ran."""
 
 
+class TakenOverError(TunerError):
+    """Another process has the study now; this one writes nothing more into it."""
+
+    @classmethod
+    def of(cls, study: str) -> Self:
+        """The error about a study."""
+        return cls(f"study {study!r}: another process has taken it over")
+
+
 class UnwritableError(TunerError):
     """The disk does not take a file of the study."""
 

@@ -24,20 +24,31 @@ if TYPE_CHECKING:
 
     from tuner.algorithms import Pruner
     from tuner.book import Book, Ticket
-    from tuner.storage import Storage
+    from tuner.plan import Plan
+    from tuner.storage import Owner, Storage
 
 
 class FunctionDesk:
-    """Answers what a running function asks of its trial; one living attempt per token."""
+    """Answers what a running function asks of its trial; one living attempt per token.
+
+    Nothing is written into a study that another process than `owner` has taken over.
+    """
 
     def __init__(
-        self, storage: Storage, study: optuna.Study, book: Book, pruner: Pruner, seed: int
+        self,
+        storage: Storage,
+        study: optuna.Study,
+        book: Book,
+        pruner: Pruner,
+        plan: Plan,
+        owner: Owner,
     ) -> None:
         self._storage = storage
         self._study = study
         self._book = book
         self._pruner = pruner
-        self._seed = seed
+        self._plan = plan
+        self._owner = owner
 
     def trial(self, token: int) -> FrozenTrial:
         """The trial as it is stored now."""
@@ -52,7 +63,9 @@ class FunctionDesk:
         ticket = self._ticket(token)
         if ticket.trial is None:
             ticket.trial = optuna.Trial(self._study, ticket.trial_id)
-        reseed(self._study.sampler, derive(self._seed, "ask", ticket.number, name))
+        reseed(
+            self._study.sampler, derive(self._plan.spec.sampler_seed, "ask", ticket.number, name)
+        )
         with self._unit(ticket):
             return _suggest(ticket.trial, name, distribution)
 
@@ -82,10 +95,11 @@ class FunctionDesk:
     ) -> None:
         """A user or system attribute of the trial (constraints and artifacts are system ones)."""
         ticket = self._ticket(token)
-        if kind == "user":
-            self._storage.set_trial_user_attr(ticket.trial_id, key, value)
-        else:
-            self._storage.set_trial_system_attr(ticket.trial_id, key, value)
+        with self._unit(ticket):
+            if kind == "user":
+                self._storage.set_trial_user_attr(ticket.trial_id, key, value)
+            else:
+                self._storage.set_trial_system_attr(ticket.trial_id, key, value)
 
     def study_facts(self) -> tuple[str, int, list[Any], dict[str, Any], dict[str, Any]]:
         """Name, id, directions, user and system attributes of the study."""
@@ -104,9 +118,14 @@ class FunctionDesk:
 
     @contextmanager
     def _unit(self, ticket: Ticket) -> Iterator[None]:
-        """A unit of the storage, whose beginning may bring news of a trial told by others."""
+        """A unit of the storage, whose beginning may bring news of a trial told by others.
+
+        Raises:
+            TakenOverError: Another process has the study; nothing of the unit is kept.
+        """
         try:
             with self._storage.unit():
+                self._storage.records.keep(self._plan.study_id, self._owner)
                 yield
         except UpdateFinishedTrialError as error:
             raise _told(ticket) from error

@@ -17,6 +17,7 @@ from tuner.messages import Assignment, Failure, Report, Saved, Verdict
 
 if TYPE_CHECKING:
     from trials.contract import Cohort, Direction, RowState, Trainer
+    from tuner.showing import Show
 
 _log = logging.getLogger(__name__)
 
@@ -60,10 +61,13 @@ class Rows:
             no room even alone.
     """
 
-    def __init__(self, trainer: Trainer, keeping: Keeping, n_slots: int) -> None:
+    def __init__(
+        self, trainer: Trainer, keeping: Keeping, n_slots: int, show: Show | None = None
+    ) -> None:
         self.n_slots = self._most = n_slots
         self._trainer = trainer
         self._keeping = keeping
+        self._show = show
         self._cohorts: dict[Hashable, Cohort] = {}
         self._rows: dict[int, Hosted] = {}
         self._kept: dict[int, RowState] = {}
@@ -120,9 +124,11 @@ class Rows:
                 row.epoch = progress.epoch
                 self._note_best(row, progress, self._cohorts[row.home])
                 report = _report(row, progress)
-                reports.append(report)
                 if report.is_final:
                     self._set_aside(row)
+                    reports += self._shown(row, report)
+                else:
+                    reports.append(report)
         return reports
 
     def end(self, verdict: Verdict) -> None:
@@ -308,6 +314,22 @@ class Rows:
         if not cohort.keys:
             del self._cohorts[row.home]
         del self._rows[key]
+
+    def _shown(self, row: Hosted, report: Report) -> list[Report]:
+        """The last report of a row, after a picture of it is there if a person is to see one.
+
+        None where the picture cannot be made: the row has failed.
+        """
+        state = self._kept.get(report.trial_id)
+        if self._show is None or state is None:
+            return [report]
+        try:
+            return [replace(report, picture=self._show(state, row.assignment.params))]
+        except OSError:
+            raise
+        except TRAINING_ERRORS as error:
+            self._fail(row, error)
+            return []
 
     def _forget(self, trial_id: int) -> None:
         self._rows.pop(trial_id, None)

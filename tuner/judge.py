@@ -12,9 +12,10 @@ from optuna.trial import TrialState
 from trials.contract import costs
 from trials.state_file import remove_checkpoint
 from tuner.findings import FINDINGS, with_new
-from tuner.keeper import Keeper
+from tuner.keeper import N_KEPT, Keeper
 from tuner.messages import Failure, Report, Result, Turn, Verdict
 from tuner.pace import Lengths
+from tuner.preference import show
 from tuner.storage import Decision
 from tuner.telling import tell
 
@@ -62,7 +63,9 @@ class Judge:
         self._budget = budget
         self._pruner = pruner
         self._plan = plan
-        self._keeper = Keeper([objective.direction for objective in plan.objectives])
+        # Which of the candidates that a person judges will be the best, no value tells.
+        n_kept = N_KEPT if plan.spec.preference is None else plan.spec.trials
+        self._keeper = Keeper([objective.direction for objective in plan.objectives], n_kept)
         self._signs = [1 if o.direction == "minimize" else -1 for o in plan.objectives]
         self.lengths = Lengths(plan.epochs)
         self.counts = {"complete": 0, "pruned": 0, "failed": 0}
@@ -210,7 +213,7 @@ class Judge:
                 text = f"{objective.name} is {value} at epoch {report.epoch}"
                 self.fail(ticket, "non-finite", text)
                 return Verdict(report.trial_id, report.token, "stop")
-        ticket.values[report.epoch] = values
+        ticket.values[report.epoch], ticket.picture = values, report.picture
         found = with_new(ticket.findings, report.epoch, report.findings)
         if len(found) > len(ticket.findings):
             ticket.findings = found
@@ -308,6 +311,8 @@ class Judge:
     ) -> bool:
         """The trial is told; False if another process just did so, which the next turn sees."""
         try:
+            if state == TrialState.COMPLETE and ticket.picture is not None:
+                show(self._storage, self._plan.study_id, ticket.trial_id, ticket.picture)
             tell(self._study, self._storage, ticket.trial_id, state, values)
         except UpdateFinishedTrialError:
             return False

@@ -14,9 +14,15 @@ N_KEPT = 3
 
 
 class Keeper:
-    """Numbers of the trials whose weights are kept, as trials complete."""
+    """Numbers of the trials whose weights are kept, as trials complete.
 
-    def __init__(self, directions: Sequence[Direction]) -> None:
+    Args:
+        directions: Of the objectives.
+        n_kept: How many are kept of a single objective.
+    """
+
+    def __init__(self, directions: Sequence[Direction], n_kept: int = N_KEPT) -> None:
+        self._n_kept = n_kept
         self._signs = tuple(1.0 if direction == "minimize" else -1.0 for direction in directions)
         self._kept: dict[int, tuple[float, ...]] = {}
 
@@ -25,7 +31,7 @@ class Keeper:
         costs = tuple(sign * value for sign, value in zip(self._signs, values, strict=True))
         pool = {**self._kept, number: costs}
         if len(self._signs) == 1:
-            kept = set(sorted(pool, key=lambda key: (pool[key], key))[:N_KEPT])
+            kept = set(sorted(pool, key=lambda key: (pool[key], key))[: self._n_kept])
         else:
             ranks = zip(pool, front_ranks(list(pool.values())), strict=True)
             kept = {key for key, rank in ranks if rank == 0}

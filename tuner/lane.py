@@ -16,6 +16,7 @@ from tuner.messages import Answer, LaneInfo, Report, Saved, Turn, Welcome
 
 if TYPE_CHECKING:
     from trials.contract import Trainer
+    from tuner.showing import Show
 
 __all__ = ["WAIT_S", "Connection", "Keeping", "Lane", "Pending", "Ready"]
 
@@ -58,13 +59,14 @@ class Lane:
         connection: Connection,
         keeping: Keeping,
         *,
+        show: Show | None = None,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
         memory: Callable[[], int] = host_bytes,
     ) -> None:
         self.info = info
         self._memory = memory
-        self._rows = Rows(trainer, keeping, info.n_slots)
+        self._rows = Rows(trainer, keeping, info.n_slots, show)
         self._connection = connection
         self._checkpoint_every_s = keeping.every_s
         self._clock = clock

@@ -14,12 +14,14 @@ from tuner.messages import LaneInfo, Slots
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from trials.contract import Objective, Trainer
     from trials.data import Dataset
     from trials.function import TrialObjective
     from tuner.function_lane import FunctionLane
     from tuner.lane import Connection, Keeping, Lane
+    from tuner.showing import Show
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,7 @@ class LaneJob:
         n_neighbours: Lanes on one host, at most; they share its memory.
         gpu_share: Of one GPU, or GPUs, that the lane has.
         keeping: Where checkpoints go and how often.
+        store: The artifact store, where a person judges rows by pictures of what they made.
         n_threads: Threads of torch in the lane.
         uses_gpu: Whether the lane has a share of a GPU.
     """
@@ -52,6 +55,7 @@ class LaneJob:
     objectives: tuple[Objective, ...] = ()
     probe: tuple[Mapping[str, Any], ...] = ()
     n_neighbours: int = 1
+    store: Path | None = None
 
     def build(self, lane: int, connection: Connection) -> Lane | FunctionLane:
         """The lane, ready to start in this process."""
@@ -72,7 +76,19 @@ class LaneJob:
         trainer = self._trainer(self.data, device)
         ask_for(trainer, self.objectives)
         memory = gpu_bytes if device == "cuda" else host_bytes
-        return Lane(info, trainer, connection, self.keeping, memory=memory)
+        return Lane(
+            info, trainer, connection, self.keeping, show=self._show(trainer), memory=memory
+        )
+
+    def _show(self, trainer: Trainer) -> Show | None:
+        if self.store is None:
+            return None
+        from trials.contract import Generative
+        from tuner.showing import Show
+
+        assert isinstance(trainer, Generative)
+        assert self.data is not None
+        return Show(trainer, self.data, self.store)
 
     def _trainer(self, data: Dataset | None, device: str) -> Trainer:
         assert self.trainer is not None

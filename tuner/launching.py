@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from optuna.exceptions import DuplicatedStudyError
 from optuna.study import StudyDirection
 
-from tuner import running
+from tuner import preference, running
 from tuner.deletion import deletion_noticed
 from tuner.environment import environment
 from tuner.errors import InputError, StudyExistsError, StudyNotFoundError, UnwritableError
@@ -274,6 +274,8 @@ def create(storage: Storage, resolved: Resolved, name: str) -> Begun | None:
                 study_id, METRIC_NAMES, [objective.name for objective in resolved.objectives]
             )
             storage.set_study_system_attr(study_id, NOTES, list(resolved.notes))
+            if resolved.spec.preference is not None:
+                preference.prepare(storage, study_id, resolved.spec.preference)
             plain = resolved.spec.to_plain() | {"study": name}
             storage.records.put_spec(study_id, plain, environment(resolved.fingerprint))
     except DuplicatedStudyError:
@@ -308,7 +310,7 @@ def _test_best(work: running.Work) -> None:
     if trainer is None or len(work.resolved.objectives) > 1:
         return
     try:
-        best = work.storage.get_best_trial(work.study_id)
+        best = preference.best_trial(work.storage, work.study_id)
     except ValueError:
         return
     attributes = work.storage.get_study_system_attrs(work.study_id)

@@ -11,17 +11,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import optuna
-
 from tuner.activity import ActivityLog, Spent
 from tuner.algorithms import (
     is_exhausted,
     make_pruner,
-    make_sampler,
     make_study_pruner,
     reseed,
 )
-from tuner.asking import Asker
+from tuner.asking import Asker, study_of
 from tuner.book import Book, LaneEntry, Ticket
 from tuner.budget import Budget
 from tuner.function_desk import FunctionDesk
@@ -37,6 +34,7 @@ from tuner.messages import (
     Welcome,
 )
 from tuner.plan import LANES
+from tuner.preference import Audience
 from tuner.recovery import recover
 from tuner.seeds import derive, trial_seed
 from tuner.snapshot import snapshot
@@ -82,7 +80,7 @@ class Ledger:
         self._owner = owner
         self._clock = clock
         self._seed = plan.spec.sampler_seed
-        self._study = _study_of(plan, storage)
+        self._study = study_of(plan, storage)
         self._asker = None if plan.space is None else Asker(self._study, storage, plan.space)
         attributes = storage.get_study_system_attrs(plan.study_id)
         self._began = self._beaten = self._polled = clock()
@@ -90,6 +88,7 @@ class Ledger:
             plan.spec, plan.objectives[0].direction, attributes.get(ELAPSED, 0.0), self._began
         )
         self._book = Book()
+        self._audience = Audience(storage, plan, self._book, self._budget)
         pruner = make_pruner(plan.pruner, plan.objectives, plan.epochs, plan.spec.seed)
         judging = make_study_pruner(plan.pruner, plan.objectives, plan.epochs, pruner)
         self._judge = Judge(storage, self._study, self._book, self._budget, judging, plan)
@@ -99,7 +98,7 @@ class Ledger:
         self.resumed = recovered.summary
         if self.resumed is not None:
             self._judge.events.append(self.resumed)
-        self.functions = FunctionDesk(storage, self._study, self._book, pruner, self._seed)
+        self.functions = FunctionDesk(storage, self._study, self._book, pruner, plan, owner)
         self._lanes: dict[int, LaneEntry] = {}
         self._activity = ActivityLog(plan.study_id, self._began)
         self._stopped: float | None = None
@@ -145,6 +144,8 @@ class Ledger:
             return lane.answer
         if lane.condemned:
             return Answer(state="done")
+        if turn.is_idle and not self._audience.is_decided and not self._has_work:
+            return self._wait(lane, turn)
         began = lane.seen = lane.exchanged = self._clock()
         lane.epochs += len(turn.reports)
         lane.memory_bytes = turn.memory_bytes
@@ -166,6 +167,14 @@ class Ledger:
         self._end_with_budget(now)
         state = "done" if turn.leaving else self._state(turn.lane)
         lane.index, lane.answer = turn.index, Answer(verdicts, trials, state)
+        return lane.answer
+
+    def _wait(self, lane: LaneEntry, turn: Turn) -> Answer:
+        """The answer to a lane while everything depends on a person; nothing is written."""
+        lane.seen = lane.exchanged = now = self._clock()
+        self._activity.note(turn, Spent(0.0, 0.0, 0.0, 0), now)
+        self._end_with_budget(now)
+        lane.index, lane.answer = turn.index, Answer(state=self._state(turn.lane))
         return lane.answer
 
     def beat(self, lane: int, session: str) -> bool:
@@ -202,6 +211,7 @@ class Ledger:
             left_s=self._budget.left_s(now),
             n_before=self._n_before,
             is_stopping=self._is_stopping,
+            audience=self._audience,
         )
 
     def stop(self, reason: str) -> None:
@@ -220,7 +230,7 @@ class Ledger:
             self._records.add_activity(self._activity.take(everything=True, now=now))
             study_id = self._plan.study_id
             self._storage.set_study_system_attr(study_id, ELAPSED, self._budget.elapsed_s(now))
-            is_over = not len(self._book) and not self._may_ask()
+            is_over = not self._has_work and self._audience.is_decided
             ended = self._ending or (self._budget.exhausted if is_over else None)
             self._storage.set_study_system_attr(study_id, ENDED, ended or "")
         self._records.clear_stop(self._plan.study_id)
@@ -236,9 +246,7 @@ class Ledger:
         if "n_slots" not in chosen:
             chosen = {**chosen, "n_slots": slots.n_slots}
             self._storage.set_study_system_attr(study_id, LANES, chosen)
-            rates = ", ".join(f"{n}: {rate:.3g}" for n, rate in sorted(slots.rates.items()))
-            text = f"{slots.n_slots} slots a lane (row-epochs per second by rows: {rates})"
-            self._judge.events.append(text)
+            self._judge.events.append(slots.as_text())
 
     def _resize(self, lane: LaneEntry, n_slots: int) -> None:
         """The lane has that many slots from now on."""
@@ -263,7 +271,14 @@ class Ledger:
         return tickets
 
     def _may_ask(self) -> bool:
-        return self._budget.has_trials_left and not is_exhausted(self._study.sampler, self._study)
+        if not self._budget.has_trials_left or not self._audience.has_room:
+            return False
+        return not is_exhausted(self._study.sampler, self._study)
+
+    @property
+    def _has_work(self) -> bool:
+        """Whether a trial is unfinished or may begin now, without a person's choice."""
+        return len(self._book) > 0 or self._may_ask()
 
     def _ask(self) -> Ticket:
         """A new trial; the sampler's random state follows from the study's seed and its count."""
@@ -339,7 +354,7 @@ class Ledger:
             return "save"
         if self._book.of_lane(lane):
             return "go"
-        return "wait" if len(self._book) or self._may_ask() else "done"
+        return "wait" if self._has_work or not self._audience.is_decided else "done"
 
     def _hand_back(self, lane: int) -> None:
         """The lane's trials wait for the study to go on; their attempts are not charged."""
@@ -381,20 +396,3 @@ class Ledger:
                 entry.condemned = True
                 with self._storage.unit():
                     self._hand_back(number)
-
-
-def _study_of(plan: Plan, storage: Storage) -> optuna.Study:
-    """The study with its sampler; what is pruned is the judge's to say."""
-    sampler = make_sampler(
-        plan.spec.sampler,
-        plan.space,
-        plan.objectives,
-        plan.spec.sampler_seed,
-        in_flight=plan.n_lanes * plan.n_slots,
-    )
-    return optuna.load_study(
-        study_name=plan.study,
-        storage=storage,
-        sampler=sampler,
-        pruner=optuna.pruners.NopPruner(),
-    )

@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from tuner import preload
 from tuner.deletion import deletion_noticed
-from tuner.errors import AttemptGivenUpError, StorageError, TunerError, UnwritableError
+from tuner.errors import (
+    AttemptGivenUpError,
+    StorageError,
+    TakenOverError,
+    TunerError,
+    UnwritableError,
+)
 from tuner.messages import Answer, LaneInfo, Snapshot, Turn, Welcome
 
 if TYPE_CHECKING:
@@ -40,12 +46,12 @@ class LedgerHost:
 
         Raises:
             StorageError: The database cannot be used.
-            TunerError: Another process has the study.
+            TakenOverError: Another process has the study.
         """
         self._storage = self._open_storage(url)
         lease_s = plan.spec.lease_s
         if self._storage.records.claim(plan.study_id, owner, lease_s=lease_s) is not None:
-            raise TunerError(f"study {plan.study!r}: another process has taken it over")
+            raise TakenOverError.of(plan.study)
         self._ledger = self._make_ledger(self._storage, plan, owner)
         self._plan, self._owner = plan, owner
 
@@ -72,12 +78,13 @@ class LedgerHost:
         """A method of the ledger's desk for functions.
 
         Raises:
-            AttemptGivenUpError: The attempt is over, or the database failed.
+            AttemptGivenUpError: The attempt is over, the database failed, or another process
+                has the study.
         """
         try:
             with self._at_work(), self._deletion_noticed():
                 return getattr(self._ledger.functions, method)(*arguments)
-        except StorageError as error:
+        except (StorageError, TakenOverError) as error:
             self._fail(error)
             raise AttemptGivenUpError(f"the study cannot go on: {error}") from None
 

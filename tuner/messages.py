@@ -57,6 +57,7 @@ class Report:
 
     Attributes:
         is_final: The row trains no more, though it may have epochs left; its slot is free.
+        picture: Name in the artifact store of what the row made, where a person is to judge it.
     """
 
     trial_id: int
@@ -65,6 +66,7 @@ class Report:
     metrics: Mapping[str, float]
     findings: tuple[Finding, ...] = ()
     is_final: bool = False
+    picture: str | None = None
 
 
 @dataclass(frozen=True)
@@ -116,6 +118,11 @@ class Slots:
 
     n_slots: int
     rates: Mapping[int, float] = field(default_factory=dict)
+
+    def as_text(self) -> str:
+        """What was measured, for people."""
+        rates = ", ".join(f"{n}: {rate:.3g}" for n, rate in sorted(self.rates.items()))
+        return f"{self.n_slots} slots a lane (row-epochs per second by rows: {rates})"
 
 
 @dataclass(frozen=True)
@@ -183,6 +190,12 @@ class Turn:
     leaving: bool = False
     memory_bytes: int = 0
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing happened in it that the ledger must know."""
+        told = self.reports, self.results, self.failures, self.saved, self.returned, self.stacks
+        return not any(told) and not self.leaving
+
 
 @dataclass(frozen=True)
 class Verdict:
@@ -249,6 +262,7 @@ class Snapshot:
         best_params: Of the best trial; empty before there is one.
         eta_s: Seconds left at the present pace, or to the time limit; None while unknown.
         events: Lines that appeared since the last snapshot (failures, retries, warnings).
+        n_to_choose: Candidates among which a person is to choose; 0 where there is no choice.
         ledger_share: Of the time since lanes began to join, what the ledger of a Ray worked.
     """
 
@@ -267,4 +281,5 @@ class Snapshot:
     eta_s: float | None
     lanes: tuple[LaneStatus, ...] = ()
     events: tuple[str, ...] = ()
+    n_to_choose: int = 0
     ledger_share: float = 0.0

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import base64
 import struct
 import zlib
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from trials.data import Dataset
+
     Floats: TypeAlias = NDArray[np.floating[Any]]
     Pixels: TypeAlias = NDArray[np.uint8]
 
 N_ACROSS = 8
 """Images in a row of a grid."""
+
+MOST_POINTS = 256
 
 _SIDE = 320
 _REAL, _MADE, _PAPER = (190, 190, 190), (31, 90, 180), 255
@@ -72,6 +77,31 @@ def scatter(points: Floats, real: Floats) -> Pixels:
         for right, down in ((0, 0), (1, 0), (0, 1), (1, 1)):
             sheet[lines + down, columns + right] = colour
     return sheet
+
+
+class View:
+    """How samples of one dataset are shown: points of the plane as such, all else as images."""
+
+    def __init__(self, data: Dataset) -> None:
+        real = data.validation.x
+        self.kind: Literal["points", "images"] = "points" if data.shape == (2,) else "images"
+        self._real = real
+        self._limits = float(real.min()), float(real.max())
+
+    def frame(self, samples: NDArray[Any]) -> Any:
+        """What a report needs to show the samples; plain."""
+        if self.kind == "points":
+            return [[float(f"{x:.4g}") for x in point] for point in samples[:MOST_POINTS]]
+        return f"data:image/png;base64,{base64.b64encode(self.picture(samples)).decode()}"
+
+    def picture(self, samples: NDArray[Any]) -> bytes:
+        """The samples as a PNG; what is not finite lies at a border."""
+        samples = np.nan_to_num(samples)
+        if self.kind == "points":
+            return png(scatter(samples[:MOST_POINTS], self._real[:MOST_POINTS]))
+        images = samples[: N_ACROSS * N_ACROSS]
+        flat = images.mean(1) if images.ndim == 4 else images.reshape(len(images), 1, -1)
+        return png(grid(flat, *self._limits))
 
 
 def _chunk(name: bytes, content: bytes) -> bytes:

@@ -16,6 +16,7 @@ from tuner.algorithms import PRUNERS, PRUNERS_OF_SEVERAL, SAMPLERS
 from tuner.algorithms.options import option_problems
 from tuner.errors import InputError
 from tuner.import_strings import import_user_module
+from tuner.preference_check import preference_problems, preferred_algorithms
 from tuner.spec import (
     DataSpec,
     ObjectiveSpec,
@@ -99,7 +100,8 @@ def algorithm_problems(spec: Spec, found: Resolved | None) -> list[str]:
     problems: list[str] = []
     _check_sampler(spec, found, problems)
     _check_pruner(spec, found, problems)
-    return problems
+    filled, trainer = (None, None) if found is None else (found.spec, found.trainer)
+    return problems + preference_problems(spec, filled, trainer)
 
 
 def load_trainer(name: str) -> type[Trainer]:
@@ -150,10 +152,12 @@ def _with_trainer(
             "data": DataSpec(**{**source, "seed": data_spec.seed}),
             "epochs": spec.epochs or trainer_class.default_epochs,
             "value": spec.value or trainer_class.default_value,
-            "pruner": spec.pruner or PrunerSpec(name="asha"),
+            "pruner": spec.pruner
+            or PrunerSpec(name=getattr(trainer_class, "default_pruner", "asha")),
             "space": _plain_space(space, trainer.space),
             "objectives": _stored(objectives),
         }
+        | preferred_algorithms(spec)
     )
     return Resolved(
         filled,

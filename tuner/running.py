@@ -124,6 +124,7 @@ def _job(plan: Plan, resolved: Resolved, slots: _Slots) -> LaneJob:
         gpu_share=plan.gpus_per_lane,
         objectives=plan.objectives,
         probe=_some_trials(resolved, plan.spec.seed) if slots.is_open else (),
+        store=plan.folder.parent if plan.spec.preference else None,
         n_neighbours=min(plan.n_lanes, math.ceil(n_local_cpus() / plan.spec.cpus_per_lane)),
     )
 
@@ -158,10 +159,14 @@ def _gpus_per_lane(work: Work, room: Room) -> float:
 
 
 def _n_lanes(work: Work, room: Room, gpus: float) -> int:
-    """As asked; else what the CPUs and GPUs allow, but no more than there are trials."""
+    """As asked; one for candidates that a person judges, which train together; else what the CPUs
+    and GPUs allow, but no more than there are trials.
+    """
     spec = work.resolved.spec
     if spec.lanes != "auto":
         return spec.lanes
+    if spec.preference is not None:
+        return 1
     by_cpu = math.floor(room.n_cpus / spec.cpus_per_lane)
     by_gpu = math.floor(room.n_gpus / gpus) if gpus else by_cpu
     return _chosen(work, "n_lanes") or max(1, min(by_cpu, by_gpu, spec.trials))
@@ -176,12 +181,16 @@ class _Slots:
 
 
 def _slots(work: Work, n_lanes: int) -> _Slots:
-    """As asked; 1 for a function; else 16, fewer in a small study, or what a lane measures."""
+    """As asked; 1 for a function; all candidates that a person sees; else 16, fewer in a small
+    study, or what a lane measures.
+    """
     spec = work.resolved.spec
     if work.resolved.trainer is None:
         return _Slots(1)
     if spec.slots != "auto":
         return _Slots(spec.slots)
+    if spec.preference is not None:
+        return _Slots(spec.preference)
     if chosen := _chosen(work, "n_slots"):
         return _Slots(chosen)
     n_sure = 1 if spec.lanes == "auto" else n_lanes

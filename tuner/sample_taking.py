@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import base64
 import math
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from optuna.trial import TrialState
 
 from trials.contract import Generative
 from tuner.judge import REASON
-from tuner.pictures import N_ACROSS, grid, png, scatter
+from tuner.pictures import View
+from tuner.preference import favourites
 from tuner.retraining import row_of, threads, trained_alone
 from tuner.samples import TrialSamples, store_samples, stored_samples
 
@@ -25,12 +25,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from optuna.trial import FrozenTrial
 
-    from trials.data import Dataset
     from tuner.resolve import Resolved
     from tuner.storage import Storage
 
 MOST_FRAMES = 8
-MOST_POINTS = 256
 MOST_WAYS = 2
 """Ways of failing of which a trial is shown, the commonest first."""
 
@@ -72,7 +70,7 @@ def take_samples(storage: Storage, study_id: int, resolved: Resolved, folder: Pa
     stored = stored_samples(storage, study_id, folder)
     if wanted == {(samples.trial, samples.why, samples.epochs) for samples in stored}:
         return
-    view = _View(data)
+    view = View(data)
     found = []
     for one in chosen:
         made = _made(resolved, trainer, one)
@@ -91,7 +89,7 @@ def take_samples(storage: Storage, study_id: int, resolved: Resolved, folder: Pa
 def choose(storage: Storage, study_id: int, resolved: Resolved) -> list[Chosen]:
     """The best and the median of the complete trials, and the first of each commonest failure.
 
-    Of several objectives the first counts.
+    Of several objectives the first counts; where a person judges, the best is their favourite.
     """
     trials = {t._trial_id: t for t in storage.get_all_trials(study_id, deepcopy=False)}
     curves = _curves(storage, study_id, resolved.objectives[0].name)
@@ -99,7 +97,8 @@ def choose(storage: Storage, study_id: int, resolved: Resolved) -> list[Chosen]:
     sign = 1 if resolved.objectives[0].direction == "minimize" else -1
     complete = [trial for trial in own if trial.state == TrialState.COMPLETE]
     ranked = sorted(complete, key=lambda trial: (sign * trial.values[0], trial.number))
-    shown = [(ranked[0], "best")] if ranked else []
+    liked = favourites(storage, study_id)
+    shown = [(trial, "best") for trial in (ranked if liked is None else liked)[:1]]
     shown += [(ranked[len(ranked) // 2], "median")] if len(ranked) > 1 else []
     ways: dict[str, list[FrozenTrial]] = defaultdict(list)
     for trial in own:
@@ -143,27 +142,3 @@ def _made(resolved: Resolved, trainer: Generative, one: Chosen) -> list[NDArray[
             if progress.epoch in one.epochs:
                 made.append(trainer.samples(cohort.save(row.key), row.params).numpy())
     return made
-
-
-class _View:
-    """How samples of one dataset are shown: points of the plane as such, all else as images."""
-
-    def __init__(self, data: Dataset) -> None:
-        real = data.validation.x
-        self.kind: Literal["points", "images"] = "points" if data.shape == (2,) else "images"
-        self._real = real
-        self._limits = float(real.min()), float(real.max())
-
-    def frame(self, samples: NDArray[Any]) -> Any:
-        """What a report needs to show the samples; plain."""
-        if self.kind == "points":
-            return [[float(f"{x:.4g}") for x in point] for point in samples[:MOST_POINTS]]
-        return f"data:image/png;base64,{base64.b64encode(self.picture(samples)).decode()}"
-
-    def picture(self, samples: NDArray[Any]) -> bytes:
-        """The samples as a PNG."""
-        if self.kind == "points":
-            return png(scatter(samples[:MOST_POINTS], self._real[:MOST_POINTS]))
-        images = samples[: N_ACROSS * N_ACROSS]
-        flat = images.mean(1) if images.ndim == 4 else images.reshape(len(images), 1, -1)
-        return png(grid(flat, *self._limits))

@@ -18,7 +18,7 @@ SAMPLES_FILE = "samples.json"
 
 Kind: TypeAlias = Literal["points", "images"]
 
-_DASHBOARD = "dashboard:artifacts:"
+ARTIFACTS = "dashboard:artifacts:"
 """What the dashboard looks for among the attributes of a study, before the id of a trial.
 
 Optuna's own place, the trial's attributes, is closed once the trial has ended.
@@ -92,7 +92,7 @@ def store_samples(
     ids = {t.number: t._trial_id for t in storage.get_all_trials(study_id, deepcopy=False)}
     new: dict[str, str] = {}
     for trial, pictures in samples:
-        prefix = f"{_DASHBOARD}{ids[trial.trial]}:"
+        prefix = f"{ARTIFACTS}{ids[trial.trial]}:"
         files = [(SAMPLES_FILE, "application/json", json.dumps(asdict(trial)).encode())]
         for epoch, picture in zip(trial.epochs, pictures, strict=True):
             files.append((f"samples-epoch-{epoch:04d}.png", "image/png", picture))
@@ -114,7 +114,7 @@ def store_samples(
 def _registered(storage: Storage, study_id: int) -> Iterator[tuple[str, dict[str, str]]]:
     """Attribute and description of every file of samples that the study has."""
     for key, text in storage.get_study_system_attrs(study_id).items():
-        meta = _description(text) if key.startswith(_DASHBOARD) else None
+        meta = _description(text) if key.startswith(ARTIFACTS) else None
         if meta is not None and meta["filename"].startswith("samples"):
             yield key, meta
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from tuner.book import Book, LaneEntry
     from tuner.judge import Judge
     from tuner.plan import Plan
+    from tuner.preference import Audience
 
 
 def snapshot(
@@ -24,6 +25,7 @@ def snapshot(
     left_s: float | None,
     n_before: int,
     is_stopping: bool,
+    audience: Audience,
 ) -> Snapshot:
     """The study as it is now; the events it tells are told once.
 
@@ -36,14 +38,17 @@ def snapshot(
         left_s: Until the study's time limit, or None.
         n_before: Trials that had ended then.
         is_stopping: No new trial will start.
+        audience: Knows what a person prefers, and among how many the choice is.
     """
-    counts, best = judge.counts, judge.best
+    counts, best = judge.counts, audience.leader(judge.best)
     n_done = sum(counts.values())
     rate = (n_done - n_before) / elapsed_s if elapsed_s > 0 else 0.0
     entries = list(lanes)
     for lane in entries:
         lane.speed.note(lane.epochs, elapsed_s)
-    trained_s = _training_left_s(judge, book, entries, plan.spec.trials - n_done, rate)
+    trained_s = None
+    if plan.spec.preference is None:  # nobody knows how long a person takes
+        trained_s = _training_left_s(judge, book, entries, plan.spec.trials - n_done, rate)
     events, judge.events[:] = tuple(judge.events), []
     return Snapshot(
         study=plan.study,
@@ -61,6 +66,7 @@ def snapshot(
         eta_s=min((s for s in (trained_s, left_s) if s is not None), default=None),
         lanes=tuple(_status(lane, book) for lane in entries),
         events=events,
+        n_to_choose=audience.n_to_choose,
     )
 
 

@@ -169,6 +169,7 @@ class Spec(_Part):
     patience_trials: OptionalCount = None
     space: Annotated[dict[str, Any] | None, BeforeValidator(axes)] = None
     objectives: Annotated[tuple[ObjectiveSpec, ...], BeforeValidator(listed)] = ()
+    preference: Annotated[int | None, BeforeValidator(whole(2, 17, null=True))] = None
     value: Annotated[
         Literal["last", "best"] | None, BeforeValidator(choice("last", "best", null=True))
     ] = None

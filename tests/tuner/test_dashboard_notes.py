@@ -110,6 +110,7 @@ def test_notes_by_hand() -> None:
         TrialRecord(1, "COMPLETE", (0.25,)),
         TrialRecord(2, "PRUNED", findings=(Finding("mode collapse", "2 of 8 <b>", 9),)),
         TrialRecord(3, "FAIL", reason="oom: [click](javascript:x)"),
+        *(TrialRecord(n, "WAITING", is_foreign=True) for n in (4, 5)),
     )
     record = StudyRecord("a_b\n# c", LOSS, trials, best=1, commands=("tuner show x",))
     notes = trial_notes(record)
@@ -119,7 +120,7 @@ def test_notes_by_hand() -> None:
     assert "\\[click\\](javascript:x)" in notes[3]
     body = study_note(record)
     assert body.startswith("# a\\_b \\# c\n")
-    assert "4 trials: 2 complete, 1 pruned, 1 failed." in body
+    assert "4 trials: 2 complete, 1 pruned, 1 failed.\n\nOther processes added 2 waiting." in body
     assert "Best: trial 1, loss **0.25** (minimize)." in body
     assert "- mode collapse: 1" in body
     many = tuple(TrialRecord(n, "FAIL") for n in range(50))

@@ -153,6 +153,10 @@ class UnspeakableError(RuntimeError):
         raise KeyError("no text")
 
 
+class OutsiderError(BaseException):
+    """An error that `except Exception` does not see, as some test tools have."""
+
+
 class Unreadable:
     """Neither a number nor anything to show."""
 
@@ -174,11 +178,11 @@ def test_an_odd_object_fails_its_trial(url: str, result: Any) -> None:
 
 @pytest.mark.parametrize(
     "error",
-    [UnspeakableError(), GeneratorExit(), asyncio.CancelledError()],
+    [UnspeakableError(), GeneratorExit(), asyncio.CancelledError(), OutsiderError()],
     ids=lambda e: type(e).__name__,
 )
 def test_an_odd_error_fails_its_trial(url: str, error: BaseException) -> None:
-    """An error without a text, and those that are meant for generators and tasks."""
+    """An error without a text, one that is no Exception, those meant for generators and tasks."""
 
     def objective(trial: optuna.Trial) -> float:
         if trial.number == 1:

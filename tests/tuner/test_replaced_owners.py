@@ -7,13 +7,15 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
+import optuna
 import pytest
 from history import check_history
 from ledger_bench import Bench
 from stubs import lane_info
 
-from tuner.errors import TunerError
+from tuner.errors import AttemptGivenUpError, TakenOverError, TunerError
 from tuner.ledger import Ledger
+from tuner.ledger_host import LedgerHost
 from tuner.messages import Report, Turn
 from tuner.storage import open_storage, this_process
 
@@ -35,7 +37,22 @@ def join(ledger: Ledger) -> None:
     ledger.join(lane_info(n_slots=2, lane=1))
 
 
-@pytest.mark.parametrize("act", [tell, join, Ledger.close], ids=["exchange", "join", "close"])
+def suggest(ledger: Ledger) -> None:
+    """The function of the lane's first trial wants a parameter."""
+    ledger.functions.suggest(1, "x", optuna.distributions.FloatDistribution(0.0, 1.0))
+
+
+def report(ledger: Ledger) -> None:
+    """The function reports a value."""
+    ledger.functions.report(1, [(1, 0.5)])
+
+
+def describe(ledger: Ledger) -> None:
+    """The function sets an attribute."""
+    ledger.functions.set_attribute(1, "user", "seen", True)
+
+
+@pytest.mark.parametrize("act", [tell, join, suggest, report, describe, Ledger.close])
 def test_an_owner_that_was_replaced_writes_nothing(
     url: str, tmp_path: Path, act: Callable[[Ledger], None]
 ) -> None:
@@ -55,3 +72,20 @@ def test_an_owner_that_was_replaced_writes_nothing(
     bench.storage.close()
     storage.close()
     check_history(url, "s", is_over=False)
+
+
+def test_a_function_of_a_replaced_owner_ends(url: str, tmp_path: Path) -> None:
+    """Its lane is told that the attempt is over, and the driver why the study cannot go on."""
+    bench = Bench(url, tmp_path)
+    host = LedgerHost()
+    host.open(url, bench.plan, bench.owner)
+    host.join(lane_info(n_slots=1))
+    bench.storage.records.release(bench.study_id, bench.owner)
+    assert bench.storage.records.claim(bench.study_id, this_process()) is None
+    with pytest.raises(AttemptGivenUpError, match="another process has taken it over"):
+        host.call("report", 1, [(1, 0.5)])
+    with pytest.raises(TakenOverError, match="another process has taken it over"):
+        host.tick()
+    assert host.join(lane_info(n_slots=1, lane=1)).answer.state == "done"
+    assert not bench.storage.get_trial(1).intermediate_values
+    bench.storage.close()

@@ -117,6 +117,17 @@ def test_a_trainers_defaults_are_filled_in():
     assert found.objective is None
 
 
+def test_a_trainer_may_name_its_pruner():
+    """Where early epochs say little it is none in place of asha; a user's word counts more."""
+
+    class LateTrainer(StandInTrainer):
+        default_pruner = "none"
+
+    for given, name in ((None, "none"), ("hyperband", "hyperband")):
+        keys = {"data": "digits", "pruner": given}
+        assert resolve(spec_from_mapping(keys), LateTrainer).spec.pruner.name == name
+
+
 def test_resolving_twice_changes_nothing():
     """The stored form resolves to itself, so that a resumed study is no other."""
     first = resolve(spec(space={"units": 16, "loss": "mae"}, data={"name": "digits", "seed": 4}))
@@ -178,7 +189,7 @@ def test_wrong_names_and_other_mistakes_come_together():
     assert lines[0].startswith("trainer: unknown trainer 'stand-in'; did you mean 'stand_in'? (")
     assert lines[1:] == [
         "sampler.name: unknown sampler 'tpee'; did you mean 'tpe'? "
-        "(gp, grid, nsga2, qmc, random, tpe)"
+        "(gp, grid, nsga2, preference, qmc, random, tpe)"
     ]
 
 

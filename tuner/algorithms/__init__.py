@@ -43,6 +43,7 @@ SAMPLERS: dict[str, str] = {
     "gp": "tuner.algorithms.samplers:gp",
     "grid": "tuner.algorithms.samplers:grid",
     "nsga2": "tuner.algorithms.samplers:nsga2",
+    "preference": "tuner.algorithms.samplers:preference",
 }
 """Name in the CLI, the spec and the code -> "module:factory", imported when it is used."""
 
@@ -54,6 +55,9 @@ PRUNERS: dict[str, str] = {
 }
 """Name in the CLI, the spec and the code -> "module:factory", imported when it is used."""
 
+
+SAMPLERS_OF_CHOICES = ("preference", "qmc", "random")
+"""Samplers that learn from a person's choices, or from nothing."""
 
 PRUNERS_OF_SEVERAL = ("none", "asha")
 """Pruners that know what to do with several objectives."""

@@ -152,6 +152,14 @@ def nsga2(
     )
 
 
+def preference(task: SamplingTask) -> "BaseSampler":
+    """Gaussian process over what a person chose between; the default where a person judges."""
+    from tuner.algorithms.preferring import Preferring
+
+    assert task.space is not None
+    return Preferring(task.space, _seed(task))
+
+
 def _seed(task: SamplingTask) -> int:
     """NumPy's legacy generators take 32 bits."""
     return derive(task.seed, "construction", bits=32)

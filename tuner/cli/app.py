@@ -44,8 +44,8 @@ def commands() -> None:
 
     Results go to standard output, progress and messages to standard error.
 
-    Exit codes: 0 done, 1 every trial failed, 2 bad input, 3 storage unavailable, 130 Ctrl-C, 143
-    SIGTERM.
+    Exit codes: 0 done, 1 every trial failed, 2 bad input, 3 storage unavailable, 129 SIGHUP, 130
+    Ctrl-C, 143 SIGTERM.
     """
 
 

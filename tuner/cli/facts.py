@@ -37,6 +37,7 @@ def study_facts(study: Study) -> dict[str, Any]:
         "budget": standing.budget,
         "trials": counts(standing.own),
         "foreign": counts(standing.foreign),
+        "candidates": standing.n_to_choose,
         "best": [_trial(trial, names) for trial in study.best_trials[:MOST_BEST]],
         "test": plain(study.test),
         "failures": [
@@ -108,6 +109,8 @@ def _lines(facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield "trials", _counted(own, budget) or f"0{budget}: none yet"
     if added := _counted(facts["foreign"]):
         yield "", f"and by other processes {added}"
+    if facts["candidates"]:
+        yield "choice", f"{facts['candidates']} candidates; choose in the page of: tuner dashboard"
     for best in facts["best"]:
         yield "best", f"trial {best['trial']}: {figure(best['values'])}"
         for name, value in best["params"].items():

@@ -194,7 +194,7 @@ def bar(snapshot: Snapshot, width: int, glyphs: Sequence[str] = _GLYPHS) -> Text
 def is_over(snapshot: Snapshot) -> bool:
     """Whether the budget is used up and nothing trains any more."""
     n_done = snapshot.n_complete + snapshot.n_pruned + snapshot.n_failed
-    return n_done >= snapshot.budget and not snapshot.n_running
+    return n_done >= snapshot.budget and not snapshot.n_running and not snapshot.n_to_choose
 
 
 def ended(snapshot: Snapshot) -> Snapshot:
@@ -204,8 +204,14 @@ def ended(snapshot: Snapshot) -> Snapshot:
 
 
 def state_text(snapshot: Snapshot) -> str:
-    """What the study does: `running`, `stopping`, `done`, or `ended` or `interrupted` before."""
-    return "done" if is_over(snapshot) else snapshot.state
+    """What the study does: `running`, `stopping`, `done`, or `ended` or `interrupted` before.
+
+    Where candidates wait for a person's choice, it says so.
+    """
+    state = "done" if is_over(snapshot) else snapshot.state
+    if not snapshot.n_to_choose:
+        return state
+    return f"{state}, {snapshot.n_to_choose} candidates to choose from in `tuner dashboard`"
 
 
 def counts_text(snapshot: Snapshot) -> str:

@@ -27,6 +27,7 @@ SPEC_OPTIONS: dict[str, tuple[str, str]] = {
     "patience_trials": ("N", "Trials without a better one after which the study ends."),
     "space": ("YAML", "Axes of the space; a plain value fixes an axis."),
     "objectives": ("NAMES", "Figures to optimise, with commas between [the trainer's first]."),
+    "preference": ("N", "Candidates that a person sees and judges in the dashboard."),
     "value": ("WHICH", "Epoch whose value counts: last or best [the trainer's own]."),
     "seed": ("N", "What everything random derives from [0]."),
     "sampler": ("NAME", "Who proposes parameters; see `tuner samplers` [tpe]."),

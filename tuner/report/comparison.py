@@ -127,9 +127,9 @@ def by_trial(studies: Sequence[StudyRecord]) -> Drawing:
     """
     data = compare(studies)
     figure = _lines(data, [series.by_trial for series in data.series], "trials", 1.0)
-    return Drawing(
-        "Best so far by trials", join(["Failed and pruned trials count.", *data.notes]), figure
-    )
+    others = ", and those that other processes added" * any(map(facts.added, studies))
+    sentence = f"Failed and pruned trials count{others}."
+    return Drawing("Best so far by trials", join([sentence, *data.notes]), figure)
 
 
 def by_time(studies: Sequence[StudyRecord]) -> Drawing:

@@ -54,6 +54,18 @@ def state_counts(study: StudyRecord) -> dict[State, int]:
     return {state: counted[state] for state in STATES}
 
 
+def own(study: StudyRecord) -> StudyRecord:
+    """The study with the trials alone that use its budget: other processes added the others."""
+    return replace(study, trials=tuple(t for t in study.trials if not t.is_foreign))
+
+
+def added(study: StudyRecord) -> str:
+    """A sentence on the trials that other processes added, by state; empty without any."""
+    foreign = [trial.state for trial in study.trials if trial.is_foreign]
+    counted = (f"{foreign.count(s):,} {STATE_WORDS[s]}" for s in STATES if s in foreign)
+    return f"Other processes added {', '.join(counted)}." if foreign else ""
+
+
 def failure_counts(study: StudyRecord) -> list[tuple[str, int]]:
     """Reasons of the failed trials with their counts, most frequent first.
 

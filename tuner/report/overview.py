@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 
 from tuner.report import facts, tables, text
-from tuner.report.data import STATE_WORDS, STATES, StudyRecord
+from tuner.report.data import StudyRecord
 from tuner.report.standing import Standing, standing
 from tuner.report.text import escaped
 
 N_REASONS = 6
+
+BY_CHOICE = "A person preferred it by its picture; the value stands beside and decided nothing."
 
 
 def overview(record: StudyRecord) -> str:
@@ -49,6 +50,8 @@ def _no_best(record: StudyRecord) -> str:
     """Why there is no best trial, and the best value on the way to one."""
     if not record.trials:
         return "The study has no trials yet."
+    if record.spec.get("preference"):
+        return "Nobody has chosen between trials yet; that is done in `tuner dashboard`."
     name, direction, _ = record.objectives[0]
     best: tuple[float, int, int] | None = None
     for trial in facts.by_number(record):
@@ -67,7 +70,7 @@ def _standing(record: StudyRecord) -> str:
     """The next best trials with their distance, and what is known about the lead being luck."""
     found = standing(record)
     if found is None:
-        return ""
+        return f'<p class="note">{BY_CHOICE}</p>' if record.spec.get("preference") else ""
     rivals = "".join(
         f'<li><span class="num">#{rival.number}</span>{tables.value(rival.value)}'
         f'<b class="num">{_distance(rival.distance)}</b></li>'
@@ -129,8 +132,9 @@ def _front(record: StudyRecord) -> str:
 
 def _budget(record: StudyRecord) -> str:
     """What became of the study's own trials; those of other processes stand apart."""
-    added = _added(record)
-    record = replace(record, trials=tuple(t for t in record.trials if not t.is_foreign))
+    sentence = facts.added(record)
+    added = f'<p class="note">{sentence}</p>' if sentence else ""
+    record = facts.own(record)
     counts = facts.state_counts(record)
     open_count = max(0, (record.budget or 0) - len(record.trials))
     total = max(1, len(record.trials) + open_count)
@@ -154,13 +158,6 @@ def _budget(record: StudyRecord) -> str:
         f'<div class="bar" aria-hidden="true">{bar}</div><ul class="legend">{legend}</ul>'
         f"{added}{_times(record)}{_reasons(record)}</section>"
     )
-
-
-def _added(record: StudyRecord) -> str:
-    """A sentence on the trials that other processes added, by state; empty without any."""
-    foreign = [trial.state for trial in record.trials if trial.is_foreign]
-    counted = (f"{foreign.count(s):,} {STATE_WORDS[s]}" for s in STATES if s in foreign)
-    return f'<p class="note">Other processes added {", ".join(counted)}.</p>' if foreign else ""
 
 
 def _times(record: StudyRecord) -> str:

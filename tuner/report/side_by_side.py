@@ -13,9 +13,13 @@ from tuner.report.text import escaped
 
 def compared(studies: Sequence[StudyRecord], canvas: Canvas) -> str:
     """The head of a page of several studies: a table and the best so far of each."""
-    rows = "".join(_compared_row(record, f"s{index}") for index, record in enumerate(studies))
+    added = ["added by others"] if any(facts.added(record) for record in studies) else []
+    rows = "".join(
+        _compared_row(record, f"s{index}", has_added=bool(added))
+        for index, record in enumerate(studies)
+    )
     heads = tables.heads("study.", "state.", "best value", "test.")
-    heads += tables.heads("complete", "pruned", "failed", "duration")
+    heads += tables.heads("complete", "pruned", "failed", *added, "duration")
     table = (
         f'<div class="scroll"><table><thead><tr>{heads}</tr></thead>'
         f"<tbody>{rows}</tbody></table></div>"
@@ -68,7 +72,7 @@ def _cells(name: str, best: Sequence[TrialRecord | None]) -> str:
     return "".join(f'<td class="n">{cell}</td>' for cell in shown)
 
 
-def _compared_row(record: StudyRecord, key: str) -> str:
+def _compared_row(record: StudyRecord, key: str, *, has_added: bool) -> str:
     trial = record.best_trial
     best = None if trial is None or record.is_multi_objective else facts.final_value(trial)
     if record.is_multi_objective:
@@ -78,9 +82,12 @@ def _compared_row(record: StudyRecord, key: str) -> str:
     tests = " · ".join(
         f"<bdi>{escaped(name)}</bdi> {tables.value(item)}" for name, item in record.test.items()
     )
-    counts = facts.state_counts(record)
-    cells = "".join(f'<td class="n">{counts[s]:,}</td>' for s in ("COMPLETE", "PRUNED", "FAIL"))
-    clock = facts.clock_of(record.trials)
+    own = facts.own(record)
+    states = facts.state_counts(own)
+    counts = [states[s] for s in ("COMPLETE", "PRUNED", "FAIL")]
+    counts += [len(record.trials) - len(own.trials)] if has_added else []
+    cells = "".join(f'<td class="n">{count:,}</td>' for count in counts)
+    clock = facts.clock_of(own.trials)
     took = tables.seconds(None if clock is None else clock.total_s)
     name = escaped(text.shortened(record.name, 60))
     return (

@@ -64,11 +64,11 @@ class Standing:
 
 
 def standing(study: StudyRecord) -> Standing | None:
-    """How the best trial stands, or None where there is none."""
+    """How the best trial stands, or None where there is none or a person chose it."""
     best = study.best_trial
     value = None if best is None else facts.final_value(best)
-    if best is None or value is None:
-        return None
+    if best is None or value is None or study.spec.get("preference"):
+        return None  # values say nothing of how far one stands above another for a person
     others = _others(study, best, value)
     ended = [t for t in study.trials if t.state in ("COMPLETE", "PRUNED", "FAIL")]
     step_change = _step_change(study, best)

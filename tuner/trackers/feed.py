@@ -7,11 +7,13 @@ import threading
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from tuner import launching
 from tuner.credentials import without_user
+from tuner.preference import best_trial
 from tuner.storage import open_storage
 from tuner.storage.records import MOVED_VALUE
 from tuner.study_record import by_step, objective_names, trial_record
@@ -243,7 +245,9 @@ def outcome(storage: Storage, study_id: int) -> Outcome:
     counts = Counter(standing.own) + Counter(standing.foreign)
     attributes = storage.get_study_system_attrs(study_id)
     is_single = len(storage.get_study_directions(study_id)) == 1
-    best = storage.get_best_trial(study_id) if is_single and counts["COMPLETE"] else None
+    best = None
+    with suppress(ValueError):  # there is none yet
+        best = best_trial(storage, study_id) if is_single else None
     return Outcome(
         is_finished=standing.is_finished,
         best=None if best is None else trial_record(best, (), {}),

@@ -150,15 +150,21 @@ def test_several_objectives_are_told_as_stored(database: tuple[Storage, Path]) -
 
 
 def test_compared_studies_are_told_as_stored(page: Page, ours: Page) -> None:
-    """A row each: best value, test figures, trials by state, time; then the best parameters."""
+    """A row each: best value, test figures, trials by state, time; then the best parameters.
+
+    Trials that others added to a study of ours stand apart, and their time is not its own.
+    """
     text = Cells(document([page.record, ours.record])).text
     shown = []
     for one in (page, ours):
         best = min(one.of("COMPLETE"), key=lambda row: (row.values[0], row.number))
-        counts = " ".join(str(len(one.of(s))) for s in ("COMPLETE", "PRUNED", "FAIL"))
+        own = one.rows if one is page else [row for row in one.rows if row.is_own]
+        states = Counter(row.state for row in own)
+        counted = [states["COMPLETE"], states["PRUNED"], states["FAIL"]]
+        counts = " ".join(map(str, [*counted, len(one.rows) - len(own)]))
         figures = one.stored_test.items()
         tests = " · ".join(f"{name} {number(n)}" for name, n in figures) or DASH
         row = f"{one.record.name} {one.record.state} {number(best.values[0])}"
-        assert f"{row} {tests} {counts} {duration(busy_s(one.rows))} " in text
+        assert f"{row} {tests} {counts} {duration(busy_s(own))} " in text
         shown.append(number(best.params["rate"]))
     assert f" rate {' '.join(shown)} " in text
