@@ -13,6 +13,12 @@ from trials.data import Dataset
 MNIST = {"idx": "mnist"}
 """The images in the folder of TUNER_DATA."""
 
+FEW_SLOTS: dict[str, Any] = {"slots": 8}
+"""Where one epoch of one trial takes a second, many at once would all be incomplete in the end."""
+
+WHOLE: dict[str, Any] = {"pruner": {"name": "none"}}
+"""Where early epochs say little of the last."""
+
 Figure = Callable[[tuner.Study, Dataset], float]
 """From a study and its data to a number."""
 

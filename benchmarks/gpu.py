@@ -4,15 +4,18 @@ Run `python benchmarks/gpu.py`; without a GPU it says so and ends. Data are rand
 spot. Before anything is timed, an epoch in float64 must give the weights of plain torch to 1e-9.
 A stacked figure is a whole epoch of a cohort divided by its steps and rows: data order, gathering,
 tapes and validation on 16 points are included. The plain and the vmap step are forward, backward
-and optimizer alone, on batches that are at hand. `--device cpu --quick` tries the script out.
+and optimizer alone, on batches that are at hand. Where memory is short the figure is nan.
+`--device cpu --quick` tries the script out.
 """
 
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -87,6 +90,20 @@ def steps_seconds(step: Callable[[], None], n_steps: int, device: torch.device) 
     return seconds(run, device) / n_steps
 
 
+def vmap_seconds(work: Work, n_rows: int, n_steps: int, device: torch.device) -> float:
+    """Seconds per row and step of `torch.func.vmap`."""
+    return steps_seconds(work.vmap_step(n_rows, device), n_steps, device) / n_rows
+
+
+def fitting(measured: Callable[[], float]) -> float:
+    """What is `measured`, or nan where the device has not the memory for it."""
+    try:
+        return measured()
+    except torch.OutOfMemoryError:
+        torch.cuda.empty_cache()
+        return math.nan
+
+
 def measure(work: Work, rows: Sequence[int], n_steps: int, device: torch.device) -> bool:
     """Prints the table of one work, and returns whether its rows equal plain torch."""
     distance = difference(work, device)
@@ -97,8 +114,8 @@ def measure(work: Work, rows: Sequence[int], n_steps: int, device: torch.device)
     serial = steps_seconds(work.plain_step(device), n_steps, device)
     print(f"serial{serial * 1e3:12.4f}{1.0:8.1f}")
     for n_rows in rows:
-        ours = stacked_seconds(work, n_rows, n_steps, device)
-        theirs = steps_seconds(work.vmap_step(n_rows, device), n_steps, device) / n_rows
+        ours = fitting(partial(stacked_seconds, work, n_rows, n_steps, device))
+        theirs = fitting(partial(vmap_seconds, work, n_rows, n_steps, device))
         print(
             f"{n_rows:6}{ours * 1e3:12.4f}{serial / ours:8.1f}"
             f"{theirs * 1e3:10.4f}{serial / theirs:8.1f}",

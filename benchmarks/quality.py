@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 from gan_tasks import GANS
-from goals import MNIST, Figure, Goal, Task
+from goals import FEW_SLOTS, MNIST, WHOLE, Figure, Goal, Task
 
 import tuner
 from trials.data import Dataset, load
@@ -90,14 +90,8 @@ FALLING: dict[str, Any] = {
 }
 """How images are learnt in few epochs."""
 
-FEW_SLOTS: dict[str, Any] = {"slots": 8}
-"""Where one epoch of one trial takes a second, many at once would all be incomplete in the end."""
-
 HALVING: dict[str, Any] = {"pruner": {"name": "asha", "min_resource": 3, "reduction_factor": 3}}
 """Where falling rates show their worth late."""
-
-WHOLE: dict[str, Any] = {"pruner": {"name": "none"}}
-"""Where early epochs say little of the last."""
 
 TASKS: dict[str, Task] = {
     "breast_cancer": Task(
@@ -108,7 +102,9 @@ TASKS: dict[str, Task] = {
         epochs=60,
     ),
     "digits-mlp": Task("mlp", "digits", 150, accuracy(0.975, "MLP about 0.98"), epochs=30),
-    "digits-cnn": Task("cnn", "digits", 60, accuracy(0.985, "RBF-SVC about 0.99")),
+    "digits-cnn": Task(
+        "cnn", "digits", 60, accuracy(0.985, "RBF-SVC about 0.99"), spec={"slots": 4}
+    ),
     "mnist-mlp": Task(
         "mlp",
         MNIST,

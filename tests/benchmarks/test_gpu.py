@@ -33,6 +33,19 @@ def test_every_work_is_measured_and_equals_plain_torch(gpu, capsys):
     assert "NOT EQUAL" not in printed
 
 
+def test_rows_without_room_do_not_end_the_run(gpu, monkeypatch, capsys):
+    """Where memory is short the figure is nan, and the others follow."""
+
+    def too_much(*about):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(gpu, "stacked_seconds", too_much)
+    monkeypatch.setattr(gpu, "vmap_seconds", lambda *about: 1.0)
+    assert gpu.measure(gpu.works(0.05)[0], (2, 4), 1, torch.device("cpu"))
+    lines = capsys.readouterr().out.splitlines()[-2:]
+    assert [line.split()[:2] for line in lines] == [["2", "nan"], ["4", "nan"]]
+
+
 def test_another_work_is_not_equal(gpu):
     """The check sees that plain training at another rate gives other weights."""
     work = gpu.works(0.05)[0]
