@@ -63,7 +63,11 @@ Behind one hardly faster than the generator, means drift away in the last epochs
 MODES_FIRST: dict[str, Any] = {"objectives": ["modes", "high_quality"]} | FEW_SLOTS | WHOLE
 """A trial that found all modes is worth more than one of sharper samples."""
 
-IMAGES_SPEC = {"objectives": ["frechet_distance"]} | FEW_SLOTS
+IMAGES_SPEC = {
+    "objectives": ["frechet_distance"],
+    # averaged generators of the first epochs say nothing of those that follow
+    "pruner": {"name": "asha", "min_resource": 15},
+} | FEW_SLOTS
 
 
 def modes(n: int, share: float, references: tuple[str, str]) -> tuple[Goal, Goal]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -42,6 +42,7 @@ class FunctionDesk:
         pruner: Pruner,
         plan: Plan,
         owner: Owner,
+        end: Callable[[str], None],
     ) -> None:
         self._storage = storage
         self._study = study
@@ -49,6 +50,7 @@ class FunctionDesk:
         self._pruner = pruner
         self._plan = plan
         self._owner = owner
+        self._end = end
 
     def trial(self, token: int) -> FrozenTrial:
         """The trial as it is stored now."""
@@ -100,6 +102,10 @@ class FunctionDesk:
                 self._storage.set_trial_user_attr(ticket.trial_id, key, value)
             else:
                 self._storage.set_trial_system_attr(ticket.trial_id, key, value)
+
+    def stop(self, token: int) -> None:
+        """The study ends; trials that run now come to their end first."""
+        self._end(f"trial {self._ticket(token).number} stopped it")
 
     def study_facts(self) -> tuple[str, int, list[Any], dict[str, Any], dict[str, Any]]:
         """Name, id, directions, user and system attributes of the study."""

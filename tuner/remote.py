@@ -27,7 +27,9 @@ def remote_trial(call: Call, token: int) -> tuple[Trial, RemoteStorage]:
     call `flush` of the returned storage then.
     """
     storage = RemoteStorage(call, token)
-    study = Study(storage.study_name, storage, _RemoteSampler(storage), _RemotePruner(storage))
+    study = _RemoteStudy(
+        storage.study_name, storage, _RemoteSampler(storage), _RemotePruner(storage)
+    )
     return Trial(study, storage.trial_id), storage
 
 
@@ -63,6 +65,10 @@ class RemoteStorage(BaseStorage):
         """The ledger's verdict on what was reported so far."""
         self.flush()
         return bool(self._call("should_prune", self._token))
+
+    def stop(self) -> None:
+        """Asks the ledger for no further trials."""
+        self._call("stop", self._token)
 
     def set_trial_param(
         self,
@@ -192,6 +198,15 @@ class RemoteStorage(BaseStorage):
 
     def _refuse(self) -> NoReturn:
         raise RuntimeError("an objective may change its own trial only; the study is read-only")
+
+
+class _RemoteStudy(Study):
+    """The study as an objective sees it."""
+
+    _storage: RemoteStorage
+
+    def stop(self) -> None:
+        self._storage.stop()
 
 
 class _RemoteSampler(BaseSampler):

@@ -72,6 +72,21 @@ def test_an_objective_may_look_at_its_study_but_not_change_it(url: str) -> None:
     assert seen == [("looks", "MINIMIZE", 1), ("looks", "MINIMIZE", 2)]
 
 
+def test_an_objective_may_stop_its_study(url: str) -> None:
+    """After `trial.study.stop()` the trial comes to its end, and no other begins until resumed."""
+
+    def objective(trial: optuna.Trial) -> float:
+        if trial.number == 4:
+            trial.study.stop()
+        return trial.suggest_float("x", 0, 10)
+
+    study = tuner.launch(objective, trials=10, storage=url, inline=True, study="stops")
+    assert study.counts["COMPLETE"] == len(study.trials) == 5
+    assert (study.state, study.ended) == ("stopped", "trial 4 stopped it")
+    assert study.resume(inline=True).counts["COMPLETE"] == 10
+    check_history(url, "stops", n_trials=10)
+
+
 def test_an_objective_uploads_artifacts(url: str, tmp_path: Path) -> None:
     """`upload_artifact` works in an objective, and Optuna finds what it left."""
     store = FileSystemArtifactStore(str(tmp_path / "store"))
