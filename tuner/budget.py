@@ -29,6 +29,8 @@ class Budget:
         self._n_since_best = 0
         self.n_trials = 0
         """Own trials so far, in any state."""
+        self.closed: str | None = None
+        """Why an objective wants no further trials, or None."""
 
     def elapsed_s(self, now: float) -> float:
         """Wall time of the study so far."""
@@ -57,8 +59,14 @@ class Budget:
         else:
             self._n_since_best += 1
 
+    def close(self, reason: str) -> None:
+        """Whatever is left of the budget stays unused, for the first reason given."""
+        self.closed = self.closed or reason
+
     def exceeded(self, now: float) -> str | None:
         """Why the study ends before its trials are used up, or None."""
+        if self.closed is not None:
+            return self.closed
         limit = self._spec.time_limit_s
         if limit is not None and self.elapsed_s(now) >= limit:
             return f"time limit of {limit:g} s reached"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from tuner.algorithms import Pruner
     from tuner.book import Book, Ticket
+    from tuner.budget import Budget
     from tuner.plan import Plan
     from tuner.storage import Owner, Storage
 
@@ -42,7 +43,7 @@ class FunctionDesk:
         pruner: Pruner,
         plan: Plan,
         owner: Owner,
-        end: Callable[[str], None],
+        budget: Budget,
     ) -> None:
         self._storage = storage
         self._study = study
@@ -50,7 +51,7 @@ class FunctionDesk:
         self._pruner = pruner
         self._plan = plan
         self._owner = owner
-        self._end = end
+        self._budget = budget
 
     def trial(self, token: int) -> FrozenTrial:
         """The trial as it is stored now."""
@@ -105,7 +106,7 @@ class FunctionDesk:
 
     def stop(self, token: int) -> None:
         """The study ends; trials that run now come to their end first."""
-        self._end(f"trial {self._ticket(token).number} stopped it")
+        self._budget.close(f"trial {self._ticket(token).number} stopped it")
 
     def study_facts(self) -> tuple[str, int, list[Any], dict[str, Any], dict[str, Any]]:
         """Name, id, directions, user and system attributes of the study."""

@@ -99,7 +99,7 @@ class Ledger:
         if self.resumed is not None:
             self._judge.events.append(self.resumed)
         self.functions = FunctionDesk(
-            storage, self._study, self._book, pruner, plan, owner, self._end
+            storage, self._study, self._book, pruner, plan, owner, self._budget
         )
         self._lanes: dict[int, LaneEntry] = {}
         self._activity = ActivityLog(plan.study_id, self._began)
@@ -166,7 +166,7 @@ class Ledger:
         spent = Spent(decided - began, sampled - decided, now - sampled, len(trials))
         self._activity.note(turn, spent, now)
         self._excuse(now - began)
-        self._end(self._budget.exceeded(now))
+        self._end_with_budget(now)
         state = "done" if turn.leaving else self._state(turn.lane)
         lane.index, lane.answer = turn.index, Answer(verdicts, trials, state)
         return lane.answer
@@ -175,7 +175,7 @@ class Ledger:
         """The answer to a lane while everything depends on a person; nothing is written."""
         lane.seen = lane.exchanged = now = self._clock()
         self._activity.note(turn, Spent(0.0, 0.0, 0.0, 0), now)
-        self._end(self._budget.exceeded(now))
+        self._end_with_budget(now)
         lane.index, lane.answer = turn.index, Answer(state=self._state(turn.lane))
         return lane.answer
 
@@ -203,7 +203,7 @@ class Ledger:
             if now - entry.seen > self._plan.spec.lease_s and self._book.of_lane(number):
                 with self._storage.unit():
                     self._lose(number, "lease ran out")
-        self._end(self._budget.exceeded(now))
+        self._end_with_budget(now)
         return snapshot(
             self._plan,
             self._judge,
@@ -265,7 +265,7 @@ class Ledger:
 
     def _more(self, n: int) -> list[Ticket]:
         """Up to `n` trials that wait for an attempt: queued ones, then new ones."""
-        if self._ending is not None:
+        if self._ending is not None or self._budget.closed is not None:
             return []
         tickets = self._book.queued()[: max(0, n)]
         while len(tickets) < n and self._may_ask():
@@ -344,11 +344,11 @@ class Ledger:
     def _is_stopping(self) -> bool:
         return self._stopped is not None
 
-    def _end(self, reason: str | None) -> None:
-        """For a reason, if there is one, the study ends early; lanes end as after a stop."""
-        self._ending = self._ending or reason
+    def _end_with_budget(self, now: float) -> None:
+        """Once the budget is used up, lanes have as long as after a stop."""
+        self._ending = self._ending or self._budget.exceeded(now)
         if self._ending is not None and self._stopped is None:
-            self._stopped = self._clock()
+            self._stopped = now
 
     def _state(self, lane: int) -> AnswerState:
         if self._is_stopping:
