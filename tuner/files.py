@@ -1,8 +1,11 @@
-"""Whether a file or folder that a person named may be written: hides what else can be there."""
+"""Files and folders that are written for people: whether they may be, and whole or not at all."""
 
 from __future__ import annotations
 
 import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from tuner.errors import InputError
@@ -22,6 +25,17 @@ def check_ordinary(path: Path, key: str) -> None:
     if path.exists() and not path.is_file():
         text = "must be a writable file, got: no ordinary file"
         raise InputError(f"{key} {shown(str(path))}: {text}")
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """A name to write to beside `path`; at the end of the block that file is `path`, else gone."""
+    partial = path.with_name(f".{secrets.token_hex(8)}.partial")  # a long name has room for no more
+    try:
+        yield partial
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def folder_problems(where: str, folder: Path) -> list[str]:

@@ -16,8 +16,9 @@ from trials.contract import Generative
 from tuner.judge import REASON
 from tuner.pictures import View
 from tuner.preference import favourites
+from tuner.report.data import SampleSeries
 from tuner.retraining import row_of, threads, trained_alone
-from tuner.samples import TrialSamples, store_samples, stored_samples
+from tuner.samples import store_samples, stored_samples
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -74,7 +75,7 @@ def take_samples(storage: Storage, study_id: int, resolved: Resolved, folder: Pa
     found = []
     for one in chosen:
         made = _made(resolved, trainer, one)
-        samples = TrialSamples(
+        samples = SampleSeries(
             trial=one.trial.number,
             why=one.why,
             kind=view.kind,

@@ -6,17 +6,17 @@ import json
 import logging
 import uuid
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, Any, get_args
+
+from tuner.report.data import SampleKind, SampleSeries
 
 if TYPE_CHECKING:
     from tuner.storage import Storage
 
 SAMPLES_FILE = "samples.json"
-
-Kind: TypeAlias = Literal["points", "images"]
 
 ARTIFACTS = "dashboard:artifacts:"
 """What the dashboard looks for among the attributes of a study, before the id of a trial.
@@ -27,29 +27,7 @@ Optuna's own place, the trial's attributes, is closed once the trial has ended.
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class TrialSamples:
-    """What a trial made of one latent batch, epoch by epoch.
-
-    Attributes:
-        trial: Its number.
-        why: `best`, `median`, or the way in which it failed.
-        kind: `points` of the plane, each frame a list of [x, y]; or `images`, each frame a PNG as
-            a data URL.
-        epochs: At whose ends the frames were taken, ascending.
-        frames: One an epoch; sample i is of the same latent point in each.
-        real: A frame of real data.
-    """
-
-    trial: int
-    why: str
-    kind: Kind
-    epochs: tuple[int, ...]
-    frames: tuple[Any, ...]
-    real: Any
-
-
-def stored_samples(storage: Storage, study_id: int, folder: Path) -> list[TrialSamples]:
+def stored_samples(storage: Storage, study_id: int, folder: Path) -> list[SampleSeries]:
     """The samples that the study has, those of the best trial first.
 
     Args:
@@ -74,7 +52,7 @@ def store_samples(
     storage: Storage,
     study_id: int,
     folder: Path,
-    samples: Sequence[tuple[TrialSamples, Sequence[bytes]]],
+    samples: Sequence[tuple[SampleSeries, Sequence[bytes]]],
 ) -> None:
     """The study has these samples and no others.
 
@@ -143,15 +121,15 @@ def _file(folder: Path, artifact_id: str) -> Path | None:
     return path if path.is_file() and not path.is_symlink() else None
 
 
-def _samples(plain: Any) -> TrialSamples:
+def _samples(plain: Any) -> SampleSeries:
     """What a file of samples holds.
 
     Raises:
         ValueError: It is none, or LookupError or TypeError.
     """
     lists = {name: tuple(plain[name]) for name in ("epochs", "frames")}
-    samples = TrialSamples(**plain | lists)
-    is_known = samples.kind in get_args(Kind) and isinstance(samples.why, str)
+    samples = SampleSeries(**plain | lists)
+    is_known = samples.kind in get_args(SampleKind) and isinstance(samples.why, str)
     is_numbered = all(isinstance(number, int) for number in (samples.trial, *samples.epochs))
     if not is_known or not is_numbered or len(samples.epochs) != len(samples.frames):
         raise ValueError("kind, trial, epochs or frames do not fit together")

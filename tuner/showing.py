@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tuner.files import whole_file
 from tuner.pictures import View
 
 if TYPE_CHECKING:
@@ -37,10 +38,6 @@ class Show:
         name = str(uuid.uuid4())
         picture = self._view.picture(self._trainer.samples(state, params).numpy())
         self._folder.mkdir(parents=True, exist_ok=True)
-        partial = self._folder / f".{name}.partial"
-        try:
+        with whole_file(self._folder / name) as partial:
             partial.write_bytes(picture)
-            partial.replace(self._folder / name)
-        finally:
-            partial.unlink(missing_ok=True)
         return name

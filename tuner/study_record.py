@@ -15,7 +15,7 @@ from tuner.judge import ERROR, REASON
 from tuner.launching import METRIC_NAMES
 from tuner.occupancy import lane_facts
 from tuner.preference import favourites
-from tuner.report.data import Finding, SampleSeries, State, StudyRecord, TrialRecord
+from tuner.report.data import Finding, State, StudyRecord, TrialRecord
 from tuner.samples import stored_samples
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def study_record(
         environment=environment,
         commands=commands.about(best, is_whole=is_whole),
         stretches=tuple(storage.records.activity(study_id)),
-        samples=_samples(storage, study_id, artifacts),
+        samples=tuple(stored_samples(storage, study_id, artifacts)),
     )
 
 
@@ -96,13 +96,6 @@ def _trial_records(
     return tuple(
         trial_record(trial, attempts[trial._trial_id], metrics[trial._trial_id], is_ours=is_ours)
         for trial in trials
-    )
-
-
-def _samples(storage: Storage, study_id: int, artifacts: Path) -> tuple[SampleSeries, ...]:
-    return tuple(
-        SampleSeries(found.trial, found.why, found.kind, found.epochs, found.frames, found.real)
-        for found in stored_samples(storage, study_id, artifacts)
     )
 
 

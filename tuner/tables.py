@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import os
 from collections.abc import Sequence, Set
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from tuner.errors import InputError
-from tuner.files import check_ordinary
+from tuner.files import check_ordinary, whole_file
 from tuner.report.text import encodable, inert_cell
 
 if TYPE_CHECKING:
@@ -55,8 +54,7 @@ def write_frame(table: pd.DataFrame, path: Path) -> None:
     """
     check_ordinary(path, "export")
     ending = path.suffix.lower()
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
+    with whole_file(path) as partial:
         if ending == ".csv":
             # All text is quoted: pandas would leave a lone carriage return bare.
             table = table.rename(columns=_inert).map(_inert)
@@ -67,9 +65,6 @@ def write_frame(table: pd.DataFrame, path: Path) -> None:
             table.to_json(partial, orient="records", date_format="iso", indent=1)
         else:
             raise InputError(f"export: file must end in .csv, .parquet or .json, got {path.name!r}")
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def _apart(names: Sequence[str], others: Set[str]) -> list[str]:

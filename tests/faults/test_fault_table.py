@@ -17,10 +17,10 @@ COVERED = {
     "tuner/test_ledger: a_lost_lane_is_retried_within_the_limit",
     2: "faults/test_commit_boundaries: a_study_survives_a_kill_at_every_commit "
     "a_study_survives_an_end_at_some_commits a_study_survives_crashes_in_every_life; "
-    "faults/test_ray_faults: a_study_outlives_its_ledger_at_a_commit "
-    "a_driver_killed_again_and_again_loses_nothing; "
+    "faults/test_ray_faults: a_study_outlives_its_ledger_at_a_commit; "
+    "faults/test_driver_faults: a_driver_killed_again_and_again_loses_nothing; "
     "tuner/test_ledger_lives: a_resumed_study_says_what_is_done_and_what_is_queued",
-    3: "faults/test_ray_faults: a_study_outlives_its_node_and_its_driver",
+    3: "faults/test_driver_faults: a_study_outlives_its_node_and_its_driver",
     4: "faults/test_server_faults: a_study_outlives_its_server a_study_outlives_an_idle_connection "
     "a_study_outlives_a_server_that_goes_in_a_transaction a_server_that_stays_away_is_an_error; "
     "tuner/storage/test_storage_sharing: writes_wait_while_the_database_is_away",
@@ -55,7 +55,8 @@ COVERED = {
     15: "faults/test_ray_faults: a_lane_that_was_stopped_past_its_lease_changes_nothing; "
     "tuner/test_ledger: a_late_write_of_a_given_up_attempt_is_refused",
     16: "faults/test_user_faults: a_second_signal_ends_a_study_at_once; "
-    "faults/test_ray_faults: signals_of_a_terminal_leave_nothing_behind; "
+    "faults/test_driver_faults: signals_of_a_terminal_leave_nothing_behind "
+    "a_service_manager_may_signal_every_process; "
     "tuner/test_study: a_signal_ends_a_study_cleanly_and_it_can_be_resumed",
     17: "faults/test_refusals: a_second_launch_is_told_who_runs_the_study; "
     "faults/test_file_faults: launches_at_one_moment_share_one_study; "

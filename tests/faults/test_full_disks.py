@@ -87,5 +87,5 @@ def test_no_room_for_the_report(
     assert code == 2
     assert str(out) in said
     assert out.read_bytes() == b"the one before"
-    assert not list(tmp_path.glob(".report-*"))
+    assert not list(tmp_path.glob(".*.partial"))
     check_gone_on(url, undisturbed, tmp_path)

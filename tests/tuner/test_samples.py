@@ -18,7 +18,8 @@ from torch import Tensor
 from trials.contract import Generative, RowState
 from tuner.launching import artifacts_folder
 from tuner.pictures import grid, png, scatter
-from tuner.samples import TrialSamples, stored_samples
+from tuner.report.data import SampleSeries
+from tuner.samples import stored_samples
 from tuner.spec import spec_from_mapping
 from tuner.storage import open_storage
 from tuner.study import Study, launch_spec
@@ -52,7 +53,7 @@ def launched(url: str, trainer: type = Generator, data: str = "ring", **keys: An
     return launch_spec(spec, objective=trainer, inline=True)
 
 
-def samples_of(url: str) -> list[TrialSamples]:
+def samples_of(url: str) -> list[SampleSeries]:
     """What is stored of the study."""
     storage = open_storage(url)
     found = stored_samples(

@@ -24,6 +24,7 @@ STATE_WORDS: dict[State, str] = {
     "WAITING": "waiting",
 }
 STATES: tuple[State, ...] = tuple(STATE_WORDS)
+SampleKind = Literal["points", "images"]
 _EPOCH = datetime(1970, 1, 1)
 
 
@@ -91,13 +92,13 @@ class SampleSeries:
         kind: What a frame is: `points`, pairs of coordinates, or `images`, a picture as a data
             address.
         epochs: Epochs with a frame, rising.
-        frames: One per epoch.
+        frames: One per epoch; sample i is of the same latent in each.
         real: A frame of real data, or None.
     """
 
     trial: int
     why: str
-    kind: Literal["points", "images"]
+    kind: SampleKind
     epochs: tuple[int, ...]
     frames: tuple[Any, ...]
     real: Any = None

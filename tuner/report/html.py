@@ -6,14 +6,13 @@ import base64
 import hashlib
 import json
 import os
-import secrets
 from collections.abc import Sequence
 from functools import cache
 from importlib import resources
 from pathlib import Path
 
 from tuner.errors import InputError
-from tuner.files import check_ordinary
+from tuner.files import check_ordinary, whole_file
 from tuner.report import text, theme
 from tuner.report.data import StudyRecord
 from tuner.report.text import escaped
@@ -34,16 +33,11 @@ def write_report(studies: Sequence[StudyRecord], path: str | Path) -> Path:
     target = Path(path)
     check_ordinary(target, "report")
     page = document(studies).encode("utf-8", "backslashreplace")
-    temporary = target.with_name(f".report-{secrets.token_hex(8)}.tmp")
     try:
-        try:
-            with temporary.open("xb") as file:
-                file.write(page)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(target)
-        finally:
-            temporary.unlink(missing_ok=True)
+        with whole_file(target) as partial, partial.open("xb") as file:
+            file.write(page)
+            file.flush()
+            os.fsync(file.fileno())
     except (OSError, ValueError) as error:  # a name with NUL is a ValueError
         reason = getattr(error, "strerror", None) or str(error)
         raise InputError(

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from tuner.errors import InputError
+from tuner.files import whole_file
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -54,12 +55,8 @@ def write_image(figure: Figure, path: str | Path, width: int = WIDTH) -> Path:
     if kind not in FORMATS:
         raise InputError(f"image: file must end in .png or .svg, got {target.name!r}")
     data = _drawn(figure, kind.removeprefix("."), width)
-    partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
-    try:
+    with whole_file(target) as partial:
         partial.write_bytes(data)
-        partial.replace(target)
-    finally:
-        partial.unlink(missing_ok=True)
     return target
 
 
