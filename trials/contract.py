@@ -146,6 +146,20 @@ class Cohort(Protocol):
         """The row's weights, optimizer state and epoch, enough to go on bitwise alike."""
 
 
+@runtime_checkable
+class Divisible(Cohort, Protocol):
+    """A cohort whose blocks may train at different times, as those of all stacked trainers do.
+
+    A lane can then train some while it waits for what becomes of the others.
+    """
+
+    def block_of(self, key: int) -> str:
+        """The block that the row is in: a key of `blocks`."""
+
+    def advance(self, blocks: Collection[str] | None = None) -> list[Progress]:
+        """As `Cohort.advance`, for the rows of those blocks alone; None takes all."""
+
+
 class Trainer(Protocol):
     """Our code for one family of models, wrapped as an objective.
 

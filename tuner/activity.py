@@ -50,12 +50,12 @@ class _Sums:
 
     def add(self, turn: Turn, spent: Spent, seconds: float) -> None:
         """One more exchange, `seconds` after the one before it."""
-        n_rows = sum(turn.stacks.values())
+        n_trained = sum(turn.stacks.values())
         self.n_turns += 1
         self.n_started += spent.n_started
-        self.row_s += n_rows * seconds
+        self.row_s += turn.n_rows * seconds
         self.slot_s += turn.n_slots * seconds
-        self.row_epochs += n_rows
+        self.row_epochs += n_trained
         self.late_epochs += turn.n_late
         self.trained_s += turn.seconds
         self.waited_s += turn.waited_s
@@ -91,7 +91,7 @@ class ActivityLog:
         sums = self._sums[turn.lane]
         sums.add(turn, spent, now - self._last[turn.lane])
         self._last[turn.lane] = now
-        fills = not sums.was_full and sum(turn.stacks.values()) >= turn.n_slots
+        fills = not sums.was_full and turn.n_rows >= turn.n_slots
         is_long = now - sums.began >= max(LEAST_S, SHARE * (now - self._began))
         if fills or is_long:
             self._end(turn.lane, now, was_full=sums.was_full or fills)

@@ -98,6 +98,7 @@ class FunctionLane:
             failures=tuple(item for item in ended if isinstance(item, Failure)),
             returned=returned,
             n_free=1 - len(self._todo),
+            n_rows=len(ended),
             stacks={"function": len(ended)} if ended else {},
             seconds=seconds,
             leaving=leaving,

@@ -5,12 +5,12 @@ from __future__ import annotations
 import logging
 import traceback
 from collections import Counter
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from trials.contract import Progress, Row, costs
+from trials.contract import Divisible, Progress, Row, costs
 from trials.errors import TRAINING_ERRORS, free_memory, is_out_of_memory
 from trials.state_file import best_beside, read_state, write_state
 from tuner.messages import Assignment, Failure, Report, Saved, Verdict
@@ -79,17 +79,33 @@ class Rows:
         return len(self._rows)
 
     @property
-    def n_ending(self) -> int:
-        """Rows whose next epoch is their last."""
-        return sum(row.is_at_last_epoch for row in self._rows.values())
+    def units(self) -> Mapping[str, int]:
+        """Rows that cannot but train in the same turn: how many, by a name that lasts."""
+        units: Counter[str] = Counter()
+        for home, cohort in self._cohorts.items():
+            is_whole = not isinstance(cohort, Divisible)
+            units.update({repr(home): len(cohort.keys)} if is_whole else cohort.blocks)
+        return dict(units)
 
-    @property
-    def stacks(self) -> Mapping[str, int]:
-        """Rows of each stack, by what they have in common."""
+    def stacks(self, due: Collection[str]) -> Mapping[str, int]:
+        """Rows of each stack of the units that are `due`, by what they have in common."""
         stacks: Counter[str] = Counter()
-        for cohort in self._cohorts.values():
-            stacks.update(cohort.blocks)
+        for home, cohort in self._cohorts.items():
+            if isinstance(cohort, Divisible):
+                stacks.update({name: n for name, n in cohort.blocks.items() if name in due})
+            elif repr(home) in due:
+                stacks.update(cohort.blocks)
         return dict(stacks)
+
+    def ending(self, due: Collection[str]) -> tuple[int, ...]:
+        """Trials that come to their last epoch when the units that are `due` train."""
+        last = (key for key, row in self._rows.items() if row.is_at_last_epoch)
+        return tuple(key for key in last if self._unit(key) in due)
+
+    def _unit(self, key: int) -> str:
+        home = self._rows[key].home
+        cohort = self._cohorts[home]
+        return cohort.block_of(key) if isinstance(cohort, Divisible) else repr(home)
 
     def take_failures(self) -> tuple[Failure, ...]:
         """Rows that failed since this was last called."""
@@ -115,11 +131,13 @@ class Rows:
         for rows in homes.values():
             self._settle(rows)
 
-    def advance(self) -> list[Report]:
-        """One epoch of every cohort; rows that have ended are set aside, their slot is free."""
+    def advance(self, due: Collection[str]) -> list[Report]:
+        """One epoch of the units that are `due`; rows that have ended are set aside, their slot
+        is free.
+        """
         reports = []
         for home in list(self._cohorts):
-            for progress in self._advance_cohort(home):
+            for progress in self._advance_cohort(home, due):
                 row = self._rows[progress.key]
                 row.epoch = progress.epoch
                 self._note_best(row, progress, self._cohorts[row.home])
@@ -161,11 +179,14 @@ class Rows:
             saved.append(Saved(key, row.assignment.token, row.epoch, str(path)))
         return saved
 
-    def _advance_cohort(self, home: Hashable) -> list[Progress]:
-        if home not in self._cohorts:
+    def _advance_cohort(self, home: Hashable, due: Collection[str]) -> list[Progress]:
+        cohort = self._cohorts.get(home)
+        if cohort is None:
             return []
         try:
-            return self._cohorts[home].advance()
+            if isinstance(cohort, Divisible):
+                return cohort.advance(due)
+            return cohort.advance() if repr(home) in due else []
         except OSError:
             raise
         except TRAINING_ERRORS as error:
@@ -175,7 +196,8 @@ class Rows:
         mates = [row for row in self._rows.values() if row.home == home]
         self._separate(mates, failed)
         homes = dict.fromkeys(row.home for row in mates if row.assignment.trial_id in self._rows)
-        return [progress for at in homes for progress in self._advance_cohort(at)]
+        due = {*due, *map(repr, homes)}
+        return [progress for at in homes for progress in self._advance_cohort(at, due)]
 
     def _settle(self, rows: list[Hosted]) -> None:
         """Those of `rows` that still have a slot are in the cohort of their home, or failed."""

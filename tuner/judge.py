@@ -106,7 +106,7 @@ class Judge:
             verdict = refusal or self._decide(report)
             if verdict is not None:
                 verdicts.append(verdict)
-                n_freed += not report.is_final and report.epoch + 1 < self._plan.epochs
+                n_freed += not report.is_final and report.trial_id not in turn.ending
         self._return(turn.returned)
         return tuple(verdicts), n_freed
 

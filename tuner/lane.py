@@ -1,4 +1,4 @@
-"""The loop that trains: exchange, evict, admit, advance every cohort, until the ledger is done.
+"""The loop that trains: exchange, evict, admit, advance cohorts, until the ledger is done.
 
 Written once and without Ray: inline it runs in the caller's process, on Ray in a worker's.
 """
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from tuner.hosting import Keeping, Rows
 from tuner.memory import host_bytes
 from tuner.messages import Answer, LaneInfo, Report, Saved, Turn, Welcome
+from tuner.rotation import next_due
 
 if TYPE_CHECKING:
     from trials.contract import Trainer
@@ -48,8 +49,9 @@ class Lane:
     """Trials of one trainer, trained together.
 
     The answer to turn t is applied after turn t+1 has trained, waiting if it is late. So rows
-    train while the ledger thinks, and the history does not depend on how fast it answers. The
-    price is an epoch in vain for every row that is stopped; `Turn.n_late` counts them.
+    train while the ledger thinks, and the history does not depend on how fast it answers. Stacks
+    take turns (`rotation`), so that a row is judged before it trains on. Only where all rows are
+    one stack, every row that is stopped has an epoch in vain; `Turn.n_late` counts them.
     """
 
     def __init__(
@@ -75,6 +77,7 @@ class Lane:
         self._index = 0
         self._checkpointed = clock()
         self._pending: Pending | None = None
+        self._due: tuple[str, ...] = ()
 
     def run(self) -> None:
         """Trains until the ledger says that nothing is left."""
@@ -87,16 +90,17 @@ class Lane:
         welcome = self._connection.join(self.info)
         self._rows.admit(welcome.rows)
         self._pending = Ready(welcome.answer)
+        self._due = tuple(self._rows.units) if welcome.due is None else welcome.due
 
     def turn(self) -> bool:
         """One turn of training and one exchange; False once the lane has ended."""
         assert self._pending is not None
-        stacks = self._rows.stacks
+        due, n_rows, stacks = self._due, len(self._rows), self._rows.stacks(self._due)
         began = self._clock()
-        reports = self._rows.advance()
-        trained = self._clock()
+        reports = self._rows.advance(due)
+        done = self._clock()
         answer = self._pending.result()
-        times = trained - began, self._clock() - trained
+        times = done - began, self._clock() - done
         stopped = {verdict.token for verdict in answer.verdicts}
         told = [report for report in reports if report.token not in stopped]
         self._apply(answer)
@@ -108,24 +112,18 @@ class Lane:
             self._saved = self._rows.checkpoint()
         if answer.state == "wait" and not self._rows:
             self._sleep(WAIT_S)
-        turn = self._turn(told, stacks, len(reports) - len(told), times, leaving=leaving)
-        self._pending = self._connection.exchange(turn)
+        self._due = next_due(self._rows.units, due)
+        trained = _Trained(n_rows, stacks, len(reports) - len(told), *times)
+        self._pending = self._connection.exchange(self._turn(told, trained, leaving=leaving))
         if leaving:
             for verdict in self._pending.result().verdicts:
                 self._rows.end(verdict)
         return not leaving
 
-    def _turn(
-        self,
-        reports: list[Report],
-        stacks: Mapping[str, int],
-        n_late: int,
-        times: tuple[float, float],
-        *,
-        leaving: bool,
-    ) -> Turn:
+    def _turn(self, reports: list[Report], trained: _Trained, *, leaving: bool) -> Turn:
         self._index += 1
         rows, saved, self._saved = self._rows, self._saved, []
+        ending = rows.ending(self._due)
         return Turn(
             lane=self.info.lane,
             session=self.info.session,
@@ -134,12 +132,15 @@ class Lane:
             failures=rows.take_failures(),
             saved=tuple(saved),
             returned=rows.take_returned(),
-            n_free=rows.n_slots - len(rows) + rows.n_ending,
+            n_rows=trained.n_rows,
+            n_free=rows.n_slots - len(rows) + len(ending),
+            ending=ending,
             n_slots=rows.n_slots,
-            stacks=stacks,
-            n_late=n_late,
-            seconds=times[0],
-            waited_s=times[1],
+            stacks=trained.stacks,
+            due=self._due,
+            n_late=trained.n_late,
+            seconds=trained.seconds,
+            waited_s=trained.waited_s,
             leaving=leaving,
             memory_bytes=self._memory(),
         )
@@ -150,6 +151,17 @@ class Lane:
         for assignment in answer.trials:
             self._rows.end_former(assignment)
         self._rows.admit(answer.trials)
+
+
+@dataclass(frozen=True)
+class _Trained:
+    """What a lane did since its last exchange; the fields are those of `Turn`."""
+
+    n_rows: int
+    stacks: Mapping[str, int]
+    n_late: int
+    seconds: float
+    waited_s: float
 
 
 @dataclass(frozen=True)

@@ -12,12 +12,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tuner.activity import ActivityLog, Spent
-from tuner.algorithms import (
-    is_exhausted,
-    make_pruner,
-    make_study_pruner,
-    reseed,
-)
+from tuner.algorithms import is_exhausted, make_pruner, make_study_pruner, reseed
 from tuner.asking import Asker, study_of
 from tuner.book import Book, LaneEntry, Ticket
 from tuner.budget import Budget
@@ -35,7 +30,7 @@ from tuner.messages import (
 )
 from tuner.plan import LANES
 from tuner.preference import Audience
-from tuner.recovery import recover
+from tuner.recovery import note_due, recover
 from tuner.seeds import derive, trial_seed
 from tuner.snapshot import snapshot
 from tuner.storage import Decision, NewAttempt
@@ -93,7 +88,7 @@ class Ledger:
         judging = make_study_pruner(plan.pruner, plan.objectives, plan.epochs, pruner)
         self._judge = Judge(storage, self._study, self._book, self._budget, judging, plan)
         recovered = recover(storage, plan, self._book, self._judge)
-        self._pending = recovered.pending
+        self._pending, self._due = recovered.pending, recovered.due
         self._n_before = recovered.n_finished
         self.resumed = recovered.summary
         if self.resumed is not None:
@@ -125,13 +120,14 @@ class Ledger:
             queued = self._book.queued()
             later = [ticket for ticket in queued if ticket.trial_id in self._pending]
             rows = [ticket for ticket in queued if ticket.trial_id not in self._pending]
-            self._pending = frozenset()
+            due, self._pending, self._due = self._due, frozenset(), None
             started = self._start(info, rows[: info.n_slots], index=-1)
             if not queued:
                 later = self._more(info.n_slots)
             n_staying = sum(row.epochs_done + 1 < row.epochs for row in started)
             trials = self._start(info, later[: info.n_slots - n_staying], index=0)
-        return Welcome(rows=started, answer=Answer(trials=trials, state=self._state(info.lane)))
+        answer = Answer(trials=trials, state=self._state(info.lane))
+        return Welcome(rows=started, answer=answer, due=due)
 
     def exchange(self, turn: Turn) -> Answer:
         """Takes a turn's values and answers with verdicts and new trials: all of it, or nothing.
@@ -154,6 +150,7 @@ class Ledger:
         self._resize(lane, turn.n_slots)
         with self._storage.unit(f"{turn.session}:{turn.index}"):
             self._records.add_activity(self._activity.take())
+            note_due(self._storage, self._plan, turn.due)
             verdicts, n_freed = self._judge.take(turn)
             decided = self._clock()
             trials = self._start(lane.info, self._more(turn.n_free + n_freed), turn.index)

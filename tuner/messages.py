@@ -163,9 +163,12 @@ class Turn:
         saved: Checkpoints written since the last exchange.
         returned: Tokens of attempts that the lane has no room for; their trials are to be tried
             again elsewhere or later.
+        n_rows: Rows that the lane had while it trained.
         n_free: Slots that will be without a row when the answer is applied.
+        ending: Trials that hold such a slot now: they come to their last epoch before that.
         n_slots: Rows that the lane can train at once; fewer than before after memory ran out.
         stacks: Rows of each stack that trained together in this turn, by what they have in common.
+        due: Stacks that train in the next turn; names of the lane's own.
         n_late: Rows among them whose stop was under way: their epoch was in vain.
         seconds: How long this turn trained.
         waited_s: How long the lane then had nothing to do but to wait for an answer.
@@ -181,9 +184,12 @@ class Turn:
     failures: tuple[Failure, ...] = ()
     saved: tuple[Saved, ...] = ()
     returned: tuple[int, ...] = ()
+    n_rows: int = 0
     n_free: int = 0
+    ending: tuple[int, ...] = ()
     n_slots: int = 1
     stacks: Mapping[str, int] = field(default_factory=dict)
+    due: tuple[str, ...] = ()
     n_late: int = 0
     seconds: float = 0.0
     waited_s: float = 0.0
@@ -229,10 +235,15 @@ class Answer:
 
 @dataclass(frozen=True)
 class Welcome:
-    """What a joining lane gets: rows to bring up to date, and the answer to apply after."""
+    """What a joining lane gets: rows to bring up to date, and the answer to apply after a turn.
+
+    Attributes:
+        due: Stacks that train in that turn; None where all do.
+    """
 
     rows: tuple[Assignment, ...] = ()
     answer: Answer = field(default_factory=Answer)
+    due: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)

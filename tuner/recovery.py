@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 GONE = "the process that ran it is gone"
 
+DUE = "tuner:due"
+"""Study attribute: stacks that the study's only lane trains next, so that it goes on as it was."""
+
 
 @dataclass(frozen=True)
 class Recovered:
@@ -32,11 +35,13 @@ class Recovered:
         n_own: Trials of this study that lanes have begun, in any state.
         n_finished: Those in terminal states.
         pending: Unfinished ones that the last answer handed out and no lane had applied yet.
+        due: Stacks that a study's only lane was to train next; None where that is not known.
     """
 
     n_own: int
     n_finished: int
     pending: frozenset[int]
+    due: tuple[str, ...] | None
 
     @property
     def summary(self) -> str | None:
@@ -70,7 +75,13 @@ def recover(storage: Storage, plan: Plan, book: Book, judge: Judge) -> Recovered
         gone = [(attempt.token, "interrupted", GONE, None) for attempt in live]
         storage.records.end_attempts(gone, _last_sign(storage, plan, attempts))
     _remove_needless_files(plan, book)
-    return Recovered(len(own), n_finished, _pending(storage, plan, book))
+    return Recovered(len(own), n_finished, _pending(storage, plan, book), _due(storage, plan))
+
+
+def note_due(storage: Storage, plan: Plan, due: Sequence[str]) -> None:
+    """Once the open unit is committed, a study's only lane goes on with the stacks that are due."""
+    if plan.n_lanes == 1:
+        storage.set_study_system_attr(plan.study_id, DUE, list(due))
 
 
 def _last_sign(
@@ -140,6 +151,11 @@ def _figures(
         }
         for trial in own
     }
+
+
+def _due(storage: Storage, plan: Plan) -> tuple[str, ...] | None:
+    due = storage.get_study_system_attrs(plan.study_id).get(DUE)
+    return None if due is None or plan.n_lanes != 1 else tuple(due)
 
 
 def _pending(storage: Storage, plan: Plan, book: Book) -> frozenset[int]:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from small_trainers import small_trainer
 
 import trials
-from trials.contract import Row, ask_for
+from trials.contract import Divisible, Row, ask_for
 
 N_POINTS = 90
 FURTHER = [("mlp", "diabetes"), ("rnn", "addition"), ("gan", "wine")]
@@ -82,11 +82,11 @@ def mixed_rows(trainer, seed, n_rows):
     return rows
 
 
-def curves(cohort, n_epochs):
+def curves(cohort, n_epochs, blocks=None):
     """Metrics of each row by key and epoch, as text that keeps every bit and nan equal to nan."""
     found = {}
     for _ in range(n_epochs):
-        for progress in cohort.advance():
+        for progress in cohort.advance() if blocks is None else cohort.advance(blocks):
             figures = {name: value.hex() for name, value in progress.metrics.items()}
             found[progress.key, progress.epoch] = figures
     return found
@@ -172,6 +172,25 @@ def test_evictions_change_no_bit(trainer, seed, n_rows, data):
     assert set(cohort.keys) == {row.key for row in rows} - leaving
     found |= curves(cohort, EPOCHS - 2)
     assert (of(rows[0], found), bits(cohort.save(0))) == alone(trainer, rows[0])
+
+
+@FEW
+@given(seed=SEEDS)
+def test_blocks_that_train_by_turns_change_no_bit(trainer, seed):
+    """Every other block rests in every other call; all rows have the bits of rows alone."""
+    rows = mixed_rows(trainer, seed, 6)
+    cohort = cohort_of(trainer, rows)
+    if not isinstance(cohort, Divisible):  # a cohort need not be; those of this project are
+        assert trainer.name not in trials.TRAINERS
+        return
+    halves = [list(cohort.blocks)[0::2], list(cohort.blocks)[1::2]]
+    found = {}
+    for half in halves * EPOCHS:
+        now = curves(cohort, 1, half)
+        assert {key for key, _ in now} == {r.key for r in rows if cohort.block_of(r.key) in half}
+        found |= now
+    for row in rows[:2]:
+        assert (of(row, found), bits(cohort.save(row.key))) == alone(trainer, row)
 
 
 def test_blocks_count_rows(trainer):

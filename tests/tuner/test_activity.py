@@ -15,7 +15,8 @@ NOTHING = Spent(0.0, 0.0, 0.0, 0)
 def turn(rows: int, slots: int = 4, stack: str = "a", **more: float) -> Turn:
     """A turn of lane 0 in which so many rows trained as one stack."""
     given = {"n_late": int(more.pop("n_late", 0))} | more
-    return Turn(0, "s", 1, n_slots=slots, stacks={stack: rows} if rows else {}, **given)
+    stacks = {stack: rows} if rows else {}
+    return Turn(0, "s", 1, n_rows=rows, n_slots=slots, stacks=stacks, **given)
 
 
 def log_of(*turns: tuple[float, Turn, int]) -> list[Stretch]:

@@ -62,6 +62,49 @@ def test_the_answer_to_a_turn_is_applied_after_the_next_turn_trained(tmp_path: P
     assert reported == [[], [1], [1, 2], [1, 2]]
 
 
+def test_stacks_take_turns_so_that_no_row_trains_in_vain(tmp_path: Path) -> None:
+    """Of two stacks one trains while the other is judged; a row that is stopped never trains on."""
+    trials = assignment(1), assignment(2, kind="b")
+    script = Script(
+        Welcome(answer=Answer(trials=trials)),
+        [Answer(), Answer(verdicts=(Verdict(1, 101, "stop"),))],
+    )
+    lane = make(script, tmp_path)
+    lane.start()
+    for _ in range(5):
+        lane.turn()
+    assert told(script) == [[], [(1, 1)], [(2, 1)], [(2, 2)], [(2, 3)]]
+    assert not any(turn.n_late for turn in script.turns)
+    assert [turn.n_rows for turn in script.turns] == [0, 2, 2, 1, 1]
+
+
+def test_a_row_that_rests_next_turn_does_not_count_as_free(tmp_path: Path) -> None:
+    """Before its last epoch, the slot is offered while the row has its turn, and no sooner."""
+    trials = assignment(1, epochs=1), assignment(2, epochs=1, kind="b")
+    script = Script(Welcome(answer=Answer(trials=trials)))
+    lane = make(script, tmp_path)
+    lane.start()
+    for _ in range(3):
+        lane.turn()
+    assert [turn.ending for turn in script.turns] == [(1,), (2,), ()]
+    assert [turn.n_free for turn in script.turns] == [3, 4, 4]
+
+
+def test_a_lane_goes_on_with_the_stacks_that_are_due(tmp_path: Path) -> None:
+    """A rejoining lane first trains what it would have trained; a turn says what is due next."""
+    trials = assignment(1), assignment(2, kind="b")
+    script = Script(Welcome(answer=Answer(trials=trials)))
+    first = make(script, tmp_path)
+    first.start()
+    first.turn()
+    first.turn()
+    again = Script(Welcome(rows=trials, due=script.turns[-1].due))
+    second = make(again, tmp_path)
+    second.start()
+    second.turn()
+    assert (told(script), told(again)) == ([[], [(1, 1)]], [[(2, 1)]])
+
+
 def test_a_row_that_ends_next_turn_counts_as_free(tmp_path: Path) -> None:
     """The slot of a row at its last epoch but one is offered before it is empty."""
     script = Script(Welcome(answer=Answer(trials=(assignment(1, epochs=2),))))
@@ -191,11 +234,12 @@ def test_a_row_that_breaks_its_cohort_fails_alone(tmp_path: Path) -> None:
     script = Script(Welcome(answer=Answer(trials=trials)))
     lane = make(script, tmp_path, BreakingTrainer(DATA))
     lane.start()
-    for _ in range(4):
+    for _ in range(5):
         lane.turn()
     failures = [failure for turn in script.turns for failure in turn.failures]
     assert [(f.trial_id, f.reason) for f in failures] == [(2, "error")]
-    assert told(script) == [[], [(1, 1), (2, 1), (3, 1)], [(1, 2), (3, 2)], [(1, 3), (3, 3)]]
+    together = [(1, 1), (2, 1), (3, 1)]
+    assert told(script) == [[], together, [(1, 2), (3, 2)], [(1, 3)], [(3, 3)]]
 
 
 def told(script: Script) -> list[list[tuple[int, int]]]:
@@ -338,7 +382,7 @@ def test_a_row_that_cannot_be_admitted_fails_alone(tmp_path: Path) -> None:
     script = Script(Welcome(answer=Answer(trials=trials)))
     lane = make(script, tmp_path, RefusingTrainer(DATA))
     lane.start()
-    for _ in range(2):
+    for _ in range(3):
         lane.turn()
     assert [f.trial_id for turn in script.turns for f in turn.failures] == [2]
-    assert [report.trial_id for report in script.turns[1].reports] == [1, 3]
+    assert told(script) == [[], [(1, 1)], [(3, 1)]]

@@ -180,10 +180,19 @@ class StackedCohort:
         state = self._family.store(member.row, vectors) | {"epoch": torch.tensor(member.epoch)}
         return state if member.recent is None else state | {"recent": member.recent.tensor}
 
-    def advance(self) -> list[Progress]:
-        """Trains every row for one epoch and returns what each measured."""
+    def block_of(self, key: int) -> str:
+        """What separates the row's block from the others."""
+        return self._blocks[self._members[key].block].label
+
+    def advance(self, blocks: Collection[str] | None = None) -> list[Progress]:
+        """Trains every row, or those of some `blocks`, for one epoch; what each measured."""
         with self._family.mode():
-            return [progress for b in self._blocks.values() for progress in self._advance(b)]
+            return [
+                progress
+                for block in self._blocks.values()
+                if blocks is None or block.label in blocks
+                for progress in self._advance(block)
+            ]
 
     def _advance(self, block: _Block) -> list[Progress]:
         if block.training is None:

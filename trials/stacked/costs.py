@@ -16,7 +16,7 @@ from typing import Any, Protocol
 
 import torch
 
-from trials.contract import Cohort, Objective, Progress, Row, RowState, Trainer
+from trials.contract import Divisible, Objective, Progress, Row, RowState, Trainer
 from trials.data import Dataset, Part
 
 Clock = Callable[[], float]
@@ -187,7 +187,7 @@ class CostedCohort:
         costing: That measures each, before its first epoch here.
     """
 
-    def __init__(self, cohort: Cohort, costing: Costing) -> None:
+    def __init__(self, cohort: Divisible, costing: Costing) -> None:
         self._cohort, self._costing = cohort, costing
         self._rows: dict[int, Row] = {}
         self._costs: dict[int, Cost] = {}
@@ -218,11 +218,15 @@ class CostedCohort:
         """The row's state, without its costs: they are measured anew where it goes on."""
         return self._cohort.save(key)
 
-    def advance(self) -> list[Progress]:
-        """Trains every row for one epoch and returns what each measured, with its costs."""
+    def block_of(self, key: int) -> str:
+        """What separates the row's block from the others."""
+        return self._cohort.block_of(key)
+
+    def advance(self, blocks: Collection[str] | None = None) -> list[Progress]:
+        """Trains every row, or those of some `blocks`; what each measured, with its costs."""
         for key in self._rows.keys() - self._costs.keys():
             self._costs[key] = self._costing.cost(self._rows[key])
-        return [self._with_costs(progress) for progress in self._cohort.advance()]
+        return [self._with_costs(progress) for progress in self._cohort.advance(blocks)]
 
     def _with_costs(self, progress: Progress) -> Progress:
         figures = self._costs[progress.key].figures(progress.epoch)

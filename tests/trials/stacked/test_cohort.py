@@ -88,6 +88,17 @@ def test_blocks_say_what_separates_rows():
     assert progress(cohort) == {1: 1, 2: 1}
 
 
+def test_some_blocks_may_train_while_others_rest():
+    """Rows of the named blocks are an epoch further, and each row names its block."""
+    cohort = StackedCohort(Family())
+    cohort.admit([row(1), row(2), row(3, 5)])
+    assert [cohort.block_of(key) for key in (1, 2, 3)] == ["size=2", "size=2", "size=5"]
+    assert {found.key: found.epoch for found in cohort.advance(["size=5"])} == {3: 1}
+    assert progress(cohort) == {1: 1, 2: 1, 3: 2}
+    assert cohort.save(3)["x"].tolist() == [2.0] * 5
+    assert cohort.advance([]) == []
+
+
 def test_rows_are_ordered_by_rank_and_key():
     """Rows of lower rank come first, whatever the order of admission."""
     family = Family()
