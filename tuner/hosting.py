@@ -40,11 +40,16 @@ class Keeping:
 
 @dataclass
 class Hosted:
-    """A row of this lane: where it trains, and how many epochs it has behind it."""
+    """A row of this lane: where it trains, and how many epochs it has behind it.
+
+    Attributes:
+        saved: Epochs of its last checkpoint, 0 before there is one.
+    """
 
     assignment: Assignment
     home: Hashable
     epoch: int
+    saved: int
     best: tuple[float, ...] | None = None
 
     @property
@@ -125,7 +130,7 @@ class Rows:
         for given in assignments[:room]:
             assignment = _startable(given)
             home = self._trainer.structure(assignment.params)
-            row = Hosted(assignment, home, assignment.epochs_done)
+            row = Hosted(assignment, home, assignment.epochs_done, assignment.start_epoch)
             self._rows[assignment.trial_id] = row
             homes.setdefault(home, []).append(row)
         for rows in homes.values():
@@ -167,11 +172,16 @@ class Rows:
             self.end(Verdict(assignment.trial_id, former.assignment.token, "stop"))
 
     def checkpoint(self) -> list[Saved]:
-        """Every row is on disk as it is now; the ledger removes files that nothing needs."""
+        """Every row is on disk as it is now; the ledger removes files that nothing needs.
+
+        Returns:
+            Rows that have trained since they were last saved.
+        """
         saved = []
         for key, row in self._rows.items():
-            if row.epoch == row.assignment.start_epoch:
+            if row.epoch == row.saved:
                 continue
+            row.saved = row.epoch
             path = self._keeping.folder / f"{key}-{row.epoch}.safetensors"
             write_state(path, self._cohorts[row.home].save(key))
             if self._keeping.best_of and key in self._kept:

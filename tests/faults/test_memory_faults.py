@@ -94,7 +94,8 @@ def test_a_trial_without_room_is_tried_again_alone_and_then_fails(
         company.extend(len(cohort.rows) for _ in large)
         return bool(large)
 
-    study = launch(url, greedy(run_out, is_too_much), slots=slots, max_retries=0)
+    trainer, one_stack = greedy(run_out, is_too_much), {"kind": "a"}
+    study = launch(url, trainer, slots=slots, space=one_stack, max_retries=0)
     check_history(url, "s", n_trials=N_TRIALS)
     ((number, reason, _),) = study.failures()
     assert reason == "oom"

@@ -90,6 +90,18 @@ def test_a_row_that_rests_next_turn_does_not_count_as_free(tmp_path: Path) -> No
     assert [turn.n_free for turn in script.turns] == [3, 4, 4]
 
 
+def test_a_row_that_rested_is_not_saved_again(tmp_path: Path) -> None:
+    """Each checkpoint is told once: the ledger removes what was there before it."""
+    trials = assignment(1), assignment(2, kind="b")
+    script = Script(Welcome(answer=Answer(trials=trials)))
+    lane = make(script, tmp_path, every_s=0.0)
+    lane.start()
+    for _ in range(5):
+        lane.turn()
+    saved = [[(s.trial_id, s.epoch) for s in turn.saved] for turn in script.turns]
+    assert saved == [[], [(1, 1)], [(2, 1)], [(1, 2)], [(2, 2)]]
+
+
 def test_a_lane_goes_on_with_the_stacks_that_are_due(tmp_path: Path) -> None:
     """A rejoining lane first trains what it would have trained; a turn says what is due next."""
     trials = assignment(1), assignment(2, kind="b")
