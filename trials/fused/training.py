@@ -59,8 +59,6 @@ class FusedTraining:
         self._parameters = self._company.parameters
         self._gradient = torch.zeros_like(self._parameters)
         self._gradients = Gradients(layout, self._parameters, self._gradient)
-        self._scratch = torch.empty_like(self._gradient)
-        self._n_weights = layout.n_weights
         first, second = (vectors[moment] for moment in MOMENTS)
         self._updates = Updates(
             [s.rule for s in settings],
@@ -68,7 +66,7 @@ class FusedTraining:
             self._gradient,
             first,
             second,
-            self._scratch,
+            torch.empty_like(self._gradient),
             layout.n_weights,
         )
         self._dropout = Dropout(
@@ -77,7 +75,6 @@ class FusedTraining:
             self._seeds,
             self._parameters,
         )
-        self._l1 = column([s.l1 for s in settings], self._parameters)
         self._l2 = column([s.l2 - s.decay for s in settings], self._parameters)
 
     def _sizes(self) -> list[int]:
@@ -114,7 +111,6 @@ class FusedTraining:
                 self._draw_from(epochs, piece.first + step)
                 losses = self._slope(x[step], y[step], factors[step])
                 seen += losses.double() * piece.n_points
-                self._add_l1()
                 self._updates.step(piece.first + step)
         self._company.give_back()
         figures = self.evaluate(self._task.validation)
@@ -157,13 +153,6 @@ class FusedTraining:
         for name, gradient in zip(parameters, gradients, strict=True):
             self._gradients.put(name, gradient[:n_rows].contiguous(), self._l2)
         return losses.detach()[:n_rows]
-
-    def _add_l1(self) -> None:
-        """Adds l1 * sign(w) to the gradient of the weights."""
-        if self._l1 is not None:
-            n = self._n_weights
-            signs = torch.sign(self._parameters[:, :n], out=self._scratch[:, :n])
-            self._gradient[:, :n].addcmul_(signs, self._l1)
 
     def evaluate(self, examples: Examples) -> dict[str, Tensor]:
         """The objectives of every row on `examples`, each of shape (K,)."""

@@ -66,10 +66,6 @@ class Segment:
             scratch,
             n_weights,
         )
-        self._l1 = column([s.l1 for s in settings], parameters)
-        self._weights, self._slopes, self._signs = (
-            tensor[:, :n_weights] for tensor in (parameters, gradient, scratch)
-        )
 
     def begin(self, factors: Sequence[float], epochs: Sequence[int], n_steps: int) -> None:
         """Prepares an epoch of `n_steps`, given all rows' factors of the rate and past epochs."""
@@ -77,10 +73,7 @@ class Segment:
         self._updates.begin(factors[self._rows], steps_done, n_steps)
 
     def step(self, index: int) -> None:
-        """Adds l1 * sign(w) to the gradient of the weights and moves the rows along it."""
-        if self._l1 is not None:
-            signs = torch.sign(self._weights, out=self._signs)
-            self._slopes.addcmul_(signs, self._l1)
+        """Moves the rows along their gradient."""
         self._updates.step(index)
 
 

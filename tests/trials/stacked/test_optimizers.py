@@ -107,7 +107,9 @@ def assert_equal_to_torch(rules, n_columns, n_weights, epochs):
             for group in optimizer.param_groups:
                 group["lr"] = rule.learning_rate * factor
             for gradient in gradients:
-                pair[0].grad, pair[1].grad = gradient[k].split([n_weights, n_columns - n_weights])
+                weights, biases = gradient[k].split([n_weights, n_columns - n_weights])
+                pair[0].grad = weights + rule.l1 * pair[0].detach().sign()
+                pair[1].grad = biases
                 optimizer.step()
         expected = torch.cat(pair).detach()
         torch.testing.assert_close(stack.parameters[k], expected, rtol=1e-12, atol=1e-12)
@@ -137,6 +139,7 @@ any_rule = st.builds(
     rho=figure,
     epsilon=st.sampled_from([1e-4, 1e-6]),
     decay=st.just(0.0) | st.floats(0.0, 0.5),
+    l1=st.sampled_from([0.0, 0.01, 0.3]),
 )
 
 

@@ -23,6 +23,7 @@ class Rule:
         epsilon: Addend to the root of squared gradients (AdaDelta: under the root), positive.
         decay: AdamW's share of each weight that is lost per step and unit of the learning rate,
             at least 0. Other families have their penalty in the gradient.
+        l1: Times the sign of each weight, what every family adds to the gradient; at least 0.
     """
 
     optimizer: str
@@ -34,6 +35,7 @@ class Rule:
     rho: float = 0.9
     epsilon: float = 1e-8
     decay: float = 0.0
+    l1: float = 0.0
 
     @property
     def rank(self) -> tuple[str, bool, bool]:

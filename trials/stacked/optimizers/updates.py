@@ -43,6 +43,25 @@ def _pieces(length: int, most: int) -> list[slice]:
     return [slice(start, min(start + most, length)) for start in range(0, length, most)]
 
 
+class _Lasso:
+    """Adds l1 * sign(w) to the gradient of a tile's weights.
+
+    Args:
+        rules: One per row.
+        tile: Their tensors.
+    """
+
+    def __init__(self, rules: Sequence[Rule], tile: Tile) -> None:
+        self._l1 = tile.column([rule.l1 for rule in rules])
+        self._weights, self._slopes, self._signs = (
+            tensor[:, : tile.n_weights] for tensor in (tile.parameters, tile.gradient, tile.scratch)
+        )
+
+    def step(self, _figures: Sequence[Tensor]) -> None:
+        """The gradient is that of the loss with its penalty."""
+        self._slopes.addcmul_(torch.sign(self._weights, out=self._signs), self._l1)
+
+
 class _Run:
     """Neighbouring rows of one family.
 
@@ -60,7 +79,12 @@ class _Run:
         most_rows = max(1, _TILE // n_columns) if is_cpu else len(rules)
         self._rows = _pieces(len(rules), most_rows)
         columns = _pieces(n_columns, most_columns)
-        self._tiles = [[family(rules[r], tile.cut(r, c)) for c in columns] for r in self._rows]
+        kinds: list[type[_Lasso] | type[Family]] = [family]
+        if any(rule.l1 for rule in rules):
+            kinds.insert(0, _Lasso)
+        self._tiles = [
+            [kind(rules[r], tile.cut(r, c)) for c in columns for kind in kinds] for r in self._rows
+        ]
         self._table = torch.empty(0)
         self._stride = self._n_figures = 0
         self._window = range(0)
@@ -102,8 +126,9 @@ class _Run:
 class Updates:
     """The optimizers of K rows that are sorted by `Rule.rank`.
 
-    The formulas are those of `torch.optim`, with scalars replaced by one number per row. Weight
-    decay is not here, but for AdamW: penalties are part of the gradient.
+    The formulas are those of `torch.optim`, with scalars replaced by one number per row. The
+    penalty l1 joins the gradient here, tile by tile; weight decay is not here, but for AdamW: it
+    is part of the gradient.
 
     Args:
         rules: One per row.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import torch
 from torch import Tensor
 
 from trials.stacked.cohort import Vectors
@@ -55,15 +54,12 @@ class Descent:
         limits = [s.max_norm for s in settings]
         self._limits = MaxNorm(limits, layout, self.parameters) if any(limits) else None
         self.l2 = column([s.l2 - s.decay for s in settings], self.parameters)
-        self._l1 = column([s.l1 for s in settings], self.parameters)
-        self._weights, self._slopes, self._signs = (
-            tensor[:, :n_weights] for tensor in (self.parameters, self.gradient, scratch)
-        )
+        self._n_weights = n_weights
 
     @property
     def of_weights(self) -> tuple[Tensor, Tensor]:
         """The weights and their gradient, views of shape (K, W)."""
-        return self._weights, self._slopes
+        return self.parameters[:, : self._n_weights], self.gradient[:, : self._n_weights]
 
     def begin(self, factors: Sequence[float], epochs: Sequence[int], n_steps: int) -> None:
         """Prepares an epoch of `n_steps`.
@@ -76,10 +72,7 @@ class Descent:
         self._updates.begin(factors, [epoch * n_steps for epoch in epochs], n_steps)
 
     def step(self, index: int) -> None:
-        """Adds l1 * sign(w) to the gradient of the weights and moves the rows within limits."""
-        if self._l1 is not None:
-            signs = torch.sign(self._weights, out=self._signs)
-            self._slopes.addcmul_(signs, self._l1)
+        """Moves the rows along their gradient, within limits."""
         self._updates.step(index)
         if self._limits is not None:
             self._limits.apply()
