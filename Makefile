@@ -31,7 +31,7 @@ study: setup
 		--storage $(STUDY_DB) --artifacts runs/artifacts --out runs/report.html
 
 test: setup
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses=logical --maxprocesses=4 --dist=worksteal
 
 lint: setup
 	$(BIN)/ruff format --check .

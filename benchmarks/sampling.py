@@ -6,9 +6,8 @@ Run: python benchmarks/sampling.py                                   (a minute)
 Eight test functions (with logarithmic, whole, gridded, categorical and conditional axes) and two
 networks (`mlp` on breast_cancer and on wine, the ready space, 5 epochs, really trained: rows of
 all studies go through shared cohorts) are optimised from each seed by three samplers: `ours`
-(`tpe` as a study gets it), `optuna` (its `TPESampler` as anybody makes it; with conditions also
-`optuna-groups`, the same with `group=True`) and `random`. A trial takes as long as its number and
-the seed say, so that trials end out of order when 64 are in flight.
+(`tpe` as a study gets it), `optuna` (its `TPESampler` as anybody makes it) and `random`. A trial
+takes as long as its number and the seed say, so that trials end out of order when 64 are in flight.
 
 The regret of a study is how far its best value is from the minimum (of a network: from the best
 value of all its studies). A difference is our regret less Optuna's after as many ended trials
@@ -27,9 +26,8 @@ import heapq
 import json
 import math
 import statistics
-import warnings
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -37,10 +35,9 @@ from typing import NamedTuple
 import numpy as np
 import optuna
 import torch
-from optuna.exceptions import ExperimentalWarning
 from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 from optuna.trial import TrialState
-from search_problems import PROBLEMS, Point
+from search_problems import PROBLEMS, Point, Problem
 
 from search_spaces import Space
 from trials.contract import Objective
@@ -55,14 +52,11 @@ AIM = 0.02
 
 def samplers(space: Space, in_flight: int) -> dict[str, Callable[[int], BaseSampler]]:
     """Who searches; each is made from a seed."""
-    made: dict[str, Callable[[int], BaseSampler]] = {
+    return {
         "ours": lambda seed: make_sampler(SamplerSpec(name="tpe"), space, LOSS, seed, in_flight),
         "optuna": lambda seed: TPESampler(seed=seed),
         "random": lambda seed: RandomSampler(seed=seed),
     }
-    if space.is_conditional:
-        made["optuna-groups"] = lambda seed: TPESampler(seed=seed, group=True)
-    return made
 
 
 @dataclass
@@ -71,7 +65,8 @@ class Search:
 
     Attributes:
         running: When each ends, its number, and Optuna's handle.
-        values: Of running trials, by number.
+        points: Of running trials that are not evaluated yet, by number.
+        values: Of the other running ones.
         ended: Values in order of ending.
     """
 
@@ -80,21 +75,26 @@ class Search:
     seed: int
     clock: float = 0.0
     running: list[tuple[float, int, optuna.Trial]] = field(default_factory=list)
+    points: dict[int, Point] = field(default_factory=dict)
     values: dict[int, float] = field(default_factory=dict)
     ended: list[float] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.study = optuna.create_study(sampler=self.sampler)
 
-    def ask(self) -> tuple[int, Point]:
-        """Starts a trial; returns its number and point."""
+    @property
+    def must_evaluate(self) -> bool:
+        """Whether the trial that ends next has no value yet."""
+        return self.running[0][1] in self.points
+
+    def ask(self) -> None:
+        """Starts a trial."""
         number = len(self.ended) + len(self.running)
         reseed(self.sampler, derive(self.seed, "ask", number))
         trial = self.study.ask()
-        point = Point(self.space.suggest(trial), derive(self.seed, "trial", number))
+        self.points[number] = Point(self.space.suggest(trial), derive(self.seed, "trial", number))
         end = self.clock + 1 + derive(self.seed, "duration", number, bits=20) / 2**20
         heapq.heappush(self.running, (end, number, trial))
-        return number, point
 
     def tell(self) -> None:
         """The trial that is done first ends; one without a finite value fails."""
@@ -141,16 +141,28 @@ def searched(
     n_asked = 0
     while n_asked < n_trials + in_flight:
         n_more = in_flight if n_asked == 0 else 1
-        asked = [(s, *s.ask()) for s in searches.values() for _ in range(n_more)]
-        values = problem.evaluate([point for _, _, point in asked])
-        for (search, number, _), value in zip(asked, values, strict=True):
-            search.values[number] = value
+        for search in searches.values():
+            for _ in range(n_more):
+                search.ask()
+        # As late as can be: the more points are evaluated at once, the fuller the cohorts.
+        if any(search.must_evaluate for search in searches.values()):
+            evaluate(problem, searches.values())
         for search in searches.values():
             search.tell()
         n_asked += n_more
     for (sampler, seed), search in searches.items():
         best = {str(n): min(search.ended[:n]) for n in marks(n_trials)}
         yield Record(name, in_flight, sampler, seed, n_trials, best)
+
+
+def evaluate(problem: Problem, searches: Collection[Search]) -> None:
+    """All trials on their way have values."""
+    asked = [(s.values, number, s.points[number]) for s in searches for number in s.points]
+    found = problem.evaluate([point for _, _, point in asked])
+    for (values, number, _), value in zip(asked, found, strict=True):
+        values[number] = value
+    for search in searches:
+        search.points.clear()
 
 
 def marks(n_trials: int) -> list[int]:
@@ -225,7 +237,6 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="file to keep results in, and to go on from")
     options = parser.parse_args()
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    warnings.simplefilter("ignore", ExperimentalWarning)
     torch.set_num_threads(1)
     records = read(options.out)
     done = {record.key for record in records}

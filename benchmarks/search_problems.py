@@ -15,7 +15,7 @@ from trials.contract import Row
 from trials.networks.mlp import MLP
 
 Params = Mapping[str, Any]
-N_EPOCHS, N_ROWS = 5, 64
+N_EPOCHS, N_ROWS = 5, 512
 
 
 class Point(NamedTuple):

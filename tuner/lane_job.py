@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from tuner.errors import InputError
 from tuner.memory import gpu_bytes, host_bytes
 from tuner.messages import LaneInfo, Slots
 
@@ -41,7 +42,8 @@ class LaneJob:
         keeping: Where checkpoints go and how often.
         store: The artifact store, where a person judges rows by pictures of what they made.
         n_threads: Threads of torch in the lane.
-        uses_gpu: Whether the lane has a share of a GPU.
+        must_have_gpu: Whether a lane that finds no GPU for its share is an error; else it trains
+            on the CPU.
     """
 
     trainer: type[Trainer] | None
@@ -52,13 +54,18 @@ class LaneJob:
     keeping: Keeping
     n_threads: int = 1
     gpu_share: float = 0.0
+    must_have_gpu: bool = False
     objectives: tuple[Objective, ...] = ()
     probe: tuple[Mapping[str, Any], ...] = ()
     n_neighbours: int = 1
     store: Path | None = None
 
     def build(self, lane: int, connection: Connection) -> Lane | FunctionLane:
-        """The lane, ready to start in this process."""
+        """The lane, ready to start in this process.
+
+        Raises:
+            InputError: It must have a GPU, and there is none.
+        """
         if self.objective is not None:
             from tuner.function_lane import FunctionLane
 
@@ -69,6 +76,8 @@ class LaneJob:
         from trials.contract import ask_for
         from tuner.lane import Lane
 
+        if self.must_have_gpu:
+            find_gpus(self.gpu_share)
         torch.set_num_threads(self.n_threads)
         device = "cuda" if self.gpu_share and torch.cuda.is_available() else "cpu"
         name = torch.cuda.get_device_name() if device == "cuda" else "cpu"
@@ -116,3 +125,24 @@ class LaneJob:
         session = f"{lane}.{pid}.{os.urandom(4).hex()}"
         node = socket.gethostname()
         return LaneInfo(lane, session, node, pid, device, slots)
+
+
+def find_gpus(share: float) -> None:
+    """This process finds as many GPUs as a lane is to have.
+
+    Args:
+        share: Of one GPU, or GPUs.
+
+    Raises:
+        InputError: It does not.
+    """
+    import torch
+
+    n_gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if share <= n_gpus:
+        return
+    must = f"must be at most {n_gpus}, the GPUs that torch finds here, got {share:g}"
+    if not n_gpus:
+        must = f"must be 0 or auto where torch finds no GPU, got {share:g}"
+        must += "; install torch with CUDA and a driver that fits it, or set it to 0"
+    raise InputError(f"gpus_per_lane: {must}")

@@ -81,11 +81,13 @@ def begin(
         on_progress: Called several times a second.
 
     Raises:
+        InputError: It asks for GPUs that are not there; nothing is written.
         StudyExistsError: The name is taken by another study, or somebody runs it now.
         StorageError: The database cannot be used, or somebody deleted the study meanwhile.
         TunerError: A checkpoint or weights cannot be written.
     """
     spec = resolved.spec
+    running.check_gpus(resolved, inline=warmup is None)
     storage = open_storage(spec.storage)
     begun = _create_or_find(storage, resolved, force=force)
     owner = _claim(storage, begun, spec.lease_s)

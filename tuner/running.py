@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import time
 from collections.abc import Callable, Mapping
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from trials.function import TrialObjective, with_params
 from tuner.lane import Keeping, Ready
-from tuner.lane_job import LaneJob
+from tuner.lane_job import LaneJob, find_gpus
 from tuner.ledger import Ledger
 from tuner.messages import LaneInfo, Snapshot, Turn, Welcome
 from tuner.plan import LANES, Plan
@@ -35,6 +36,8 @@ _N_PROBED = 64
 """Different trials that a probe trains; more rows repeat them."""
 
 TICK_S = 0.2
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -84,7 +87,39 @@ def run_on_ray(work: Work, warmup: Warmup) -> str | None:
     from tuner.cluster.run import run
 
     job = _job(plan, work.resolved, slots)
-    return run(warmup.host(), work.url, plan, job, work.owner, work.on_progress)
+    on_progress = _warning_of_cpu(work) if job.gpu_share and job.trainer else work.on_progress
+    return run(warmup.host(), work.url, plan, job, work.owner, on_progress)
+
+
+def check_gpus(resolved: Resolved, *, inline: bool) -> None:
+    """Makes sure that a GPU is there if one was asked for, as far as this machine can tell.
+
+    Raises:
+        InputError: There is none; a cluster finds out in its lanes.
+    """
+    spec = resolved.spec
+    if resolved.trainer is None or spec.gpus_per_lane == "auto":
+        return
+    if inline or spec.ray_address is None:
+        find_gpus(spec.gpus_per_lane)
+
+
+def _warning_of_cpu(work: Work) -> OnProgress:
+    """As `on_progress`; warns once of a lane that has a GPU from Ray and trains on the CPU."""
+    warned: list[int] = []
+
+    def look(snapshot: Snapshot) -> None:
+        on_cpu = [lane.lane for lane in snapshot.lanes if lane.device == "cpu"]
+        if on_cpu and not warned:
+            warned.extend(on_cpu)
+            _log.warning(
+                "lane %d trains on the CPU: torch finds no GPU where Ray has one; install torch "
+                "with CUDA and a driver that fits it, or set gpus_per_lane to 0",
+                on_cpu[0],
+            )
+        _show(work, snapshot)
+
+    return look
 
 
 def _show(work: Work, snapshot: Snapshot) -> None:
@@ -122,6 +157,7 @@ def _job(plan: Plan, resolved: Resolved, slots: _Slots) -> LaneJob:
         keeping=Keeping(plan.checkpoints, plan.spec.checkpoint_every_s, best_of),
         n_threads=max(1, int(plan.spec.cpus_per_lane)),
         gpu_share=plan.gpus_per_lane,
+        must_have_gpu=plan.spec.gpus_per_lane != "auto",
         objectives=plan.objectives,
         probe=_some_trials(resolved, plan.spec.seed) if slots.is_open else (),
         store=plan.folder.parent if plan.spec.preference else None,

@@ -27,7 +27,7 @@ COVERED = {
     5: "faults/test_server_faults: a_study_outlives_a_connection_in_a_transaction; "
     "tuner/storage/test_storage_units: lost_acknowledgement_is_recognised",
     6: "faults/test_file_faults: a_short_lock_is_waited_for "
-    "a_long_lock_ends_the_study_which_can_go_on; "
+    "a_long_lock_ends_the_study_which_can_go_on a_locked_database_can_be_looked_at; "
     "faults/test_refusals: a_database_in_use_is_exit_3_and_goes_on_later",
     7: "faults/test_full_disks: no_room_for_a_checkpoint no_room_for_the_database "
     "no_room_for_the_report; faults/test_file_faults: a_full_disk_ends_the_study_which_can_go_on; "

@@ -18,6 +18,7 @@ from crashes import N_TRIALS, REFUSED, Studies, launch, trials_of
 from history import check_history, checked_files
 from safetensors import SafetensorError
 from sqlalchemy import event
+from stubs import StubTrainer
 from test_server_faults import hurting
 
 import tuner
@@ -91,12 +92,24 @@ def test_a_long_lock_ends_the_study_which_can_go_on(url: str, undisturbed: list[
     check_resumed(url, undisturbed)
 
 
-def test_a_locked_database_is_exit_code_3(url: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """The command line says in one line what is wrong, and ends with 3."""
+def test_a_locked_database_can_be_looked_at(
+    url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whoever only reads does not wait for another writer; who would write is told in one line."""
     launch(url)
     writer = sqlite3.connect(path_of(url), isolation_level=None)
     writer.execute("BEGIN EXCLUSIVE")
-    code = main(["stop", "s", "--storage", f"{url}?timeout=0.1"])
+    address = f"{url}?timeout=0.1"
+    asked = ["--storage", address]
+    assert main(["studies", *asked]) == 0
+    assert main(["show", "s", "--lanes", *asked]) == 0
+    assert main(["report", "s", *asked, "--out", str(tmp_path / "r.html")]) == 0
+    assert main(["export", "s", *asked, "--out", str(tmp_path / "t.csv")]) == 0
+    study = tuner.load("s", storage=address)
+    assert study.replay(0, objective=StubTrainer).verdict == "identical"
+    assert study.save_best(tmp_path / "best", objective=StubTrainer)
+    capsys.readouterr()
+    code = main(["launch", "--trainer", "mlp", "--inline", *asked])
     writer.close()
     said = capsys.readouterr().err.splitlines()
     assert code == 3

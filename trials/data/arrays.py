@@ -113,6 +113,10 @@ def _labels(key: str, y: NDArray[Any], x: NDArray[Any], problems: list[str]) -> 
         problems.append(f"{key}: must be numbers, truth values or text, got {y.dtype}")
     elif y.dtype.kind in "US":
         y = y.astype(str)
+        rows = [row for row, text in enumerate(y) if not text.strip()]
+        if rows:
+            found = f"{str(y[rows[0]])!r}; name that class, or leave these rows out"
+            problems.append(f"{key}, {rows_named(rows)}: must not be blank, got {found}")
     elif y.dtype.kind != "b":
         y = y.astype(np.float64)
         rows = [int(row) for row in np.flatnonzero(~(np.abs(y) <= MAX_FLOAT))]

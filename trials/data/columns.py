@@ -59,7 +59,8 @@ def read_column(name: str, cells: Sequence[str], problems: list[str]) -> Column 
     missing = [row for row, cell in enumerate(cells) if cell in MISSING]
     present = [(row, cell) for row, cell in enumerate(cells) if cell not in MISSING]
     if not present:
-        problems.append(f"column {name!r}: must have values, got none in {len(cells)} rows")
+        must = f"must have values, got none in {len(cells)} rows"
+        problems.append(f"column {name!r}: {must}; leave it out by data.drop")
         return None
     read = {row: _number(cell) for row, cell in present}
     words = [row for row, number in read.items() if number is None]
@@ -85,6 +86,26 @@ def read_column(name: str, cells: Sequence[str], problems: list[str]) -> Column 
     for row, number in read.items():
         column[row] = number
     return Column(name, "numbers", cells, column, missing)
+
+
+def read_whole(role: str, name: str, cells: Sequence[str], problems: list[str]) -> Column | None:
+    """As `read_column`, of a column that must have a value in every row.
+
+    Args:
+        role: What it is needed as: the target or the time.
+        name: From the header.
+        cells: The texts without surrounding space, one per row.
+        problems: Grows by a line per mistake.
+    """
+    missing = [row for row, cell in enumerate(cells) if cell in MISSING]
+    if missing:
+        found = f"{cells[missing[0]]!r}, which stands for none"
+        problems.append(
+            f"{role} {name!r}, {rows_named(missing)}: must have a value, got {found}; "
+            "write it otherwise, or leave these rows out"
+        )
+    column = read_column(name, cells, problems) if len(missing) < len(cells) else None
+    return None if missing else column
 
 
 def encode(

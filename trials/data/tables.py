@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from trials.data.assemble import MIN_ROWS, Content, assemble
-from trials.data.columns import Column, encode, read_column
+from trials.data.columns import encode, read_column, read_whole
 from trials.data.dataset import Dataset, Kind
-from trials.data.errors import DataError, nearest, rows_named
+from trials.data.errors import DataError, nearest
 from trials.data.targets import Target, TaskWord, read_target
 
 MAX_PROBLEMS = 20
@@ -74,12 +74,8 @@ def drop_problems(
 
 
 def _target(name: str, cells: list[str], task: TaskWord, problems: list[str]) -> Target | None:
-    column: Column | None = read_column(name, cells, problems)
+    column = read_whole("target", name, cells, problems)
     if column is None:
-        return None
-    if column.missing:
-        where = rows_named(column.missing)
-        problems.append(f"target {name!r}, {where}: must have a value, got none")
         return None
     values = column.numbers if column.kind == "numbers" else column.cells
     return read_target(name, values, task, problems)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from trials.data.assemble import Content
-from trials.data.columns import encode, read_column
+from trials.data.columns import encode, read_column, read_whole
 from trials.data.errors import DataError, nearest, rows_named
 from trials.data.series import split_series
 from trials.data.tables import cut_short, drop_problems, read_rows
@@ -63,9 +63,10 @@ def load_series(
         raise DataError([f"{where}: {problem}" for problem in problems])
     cells = {name: [row[place] for row in rows] for place, name in enumerate(header)}
     order = _order(time, cells[time], problems)
-    names = [target, *(name for name in header if name not in (time, target, *drop))]
-    columns = [read_column(name, cells[name], problems) for name in names]
-    found = None if columns[0] is None else _numbers(columns[0], problems)
+    answer = read_whole("target", target, cells[target], problems)
+    names = [name for name in header if name not in (time, target, *drop)]
+    columns = [answer, *(read_column(name, cells[name], problems) for name in names)]
+    found = None if answer is None else _numbers(answer, problems)
     x, features, notes = encode([column for column in columns if column], problems)
     answers = None if found is None else read_target(target, found, "regression", problems)
     if problems or order is None or answers is None:
@@ -79,21 +80,14 @@ def _numbers(column: Column, problems: list[str]) -> NDArray[np.float64] | None:
     """The target's values; None after adding to `problems` why there are none."""
     if column.kind != "numbers":
         problems.append(f"target {column.name!r}: must be numbers, got {column.kind}")
-    elif column.missing:
-        where = rows_named(column.missing)
-        problems.append(f"target {column.name!r}, {where}: must have a value, got none")
-    else:
-        return column.numbers
-    return None
+        return None
+    return column.numbers
 
 
 def _order(time: str, cells: list[str], problems: list[str]) -> NDArray[np.intp] | None:
     """The rows in the order of time; None after adding to `problems` why there is none."""
-    column = read_column(time, cells, problems)
+    column = read_whole("time", time, cells, problems)
     if column is None:
-        return None
-    if column.missing:
-        problems.append(f"time {time!r}, {rows_named(column.missing)}: must be given, got none")
         return None
     if column.kind != "numbers":
         strays = [row for row, cell in enumerate(cells) if not _TIME.fullmatch(cell)]

@@ -1,4 +1,4 @@
-"""Hides which of many kernels on an axis with a grid are equal: each is evaluated once a cell."""
+"""Hides which of many kernels on an axis with a grid are equal: few are evaluated for each cell."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ class GridKernels:
     Args:
         centres: Of all kernels, shape (K,).
         widths: Shape (K,).
-        order: In which equal ones stand side by side, shape (K,).
+        order: In which those of one centre stand side by side, shape (K,).
 
     Attributes:
-        of: Which of the different ones each column has, shape (K,) or longer.
+        of: Which of those that are kept each column has, shape (K,) or longer.
     """
 
     def __init__(self, centres: np.ndarray, widths: np.ndarray, order: np.ndarray) -> None:
@@ -38,18 +38,20 @@ class GridKernels:
         self._ends = np.empty((2, 0))
         self._logs = np.empty((0, len(self._centres)))
 
-    def set(self, column: int, centre: float, width: float) -> None:
-        """The column, which may be one more, has that kernel."""
+    def set(self, columns: list[int], centres: np.ndarray, widths: np.ndarray) -> None:
+        """The columns, of which the last may be one more, have kernels with those centres."""
         if self._indices is None:
             pairs = zip(self._centres.tolist(), self._widths.tolist(), strict=True)
             self._indices = {pair: index for index, pair in enumerate(pairs)}
-        index = self._indices.setdefault((centre, width), len(self._indices))
-        if index == len(self._centres):
-            self._centres = np.append(self._centres, centre)
-            self._widths = np.append(self._widths, width)
-        if column >= len(self.of):
-            self.of = np.pad(self.of, (0, column // 4 + 1))
-        self.of[column] = index
+        given = list(zip(centres.tolist(), widths.tolist(), strict=True))
+        new = [pair for pair in dict.fromkeys(given) if pair not in self._indices]
+        if new:
+            self._indices |= {pair: len(self._centres) + n for n, pair in enumerate(new)}
+            self._centres = np.append(self._centres, [centre for centre, _ in new])
+            self._widths = np.append(self._widths, [width for _, width in new])
+        if columns[-1] >= len(self.of):
+            self.of = np.pad(self.of, (0, columns[-1] // 4 + 1))
+        self.of[columns] = [self._indices[pair] for pair in given]
 
     def log_masses(self, cells: Cells) -> np.ndarray:
         """Logarithms of what each different kernel has in each of the cells, a row a cell."""

@@ -121,8 +121,8 @@ class Estimator:
         changed = [self._insert(axis, place) for axis, place in enumerate(places.tolist())]
         self._evaluate(np.array(sorted({n, n + 1}.union(*changed))))
         for kinds, axis in zip(self._kinds, self._axes.gridded, strict=True):
-            for column in sorted([*changed[axis], n + 1]):
-                kinds.set(column, self._centres.item(axis, column), self._widths.item(axis, column))
+            columns = sorted([*changed[axis], n + 1])
+            kinds.set(columns, self._centres[axis, columns], self._widths[axis, columns])
         self._set_size(n + 1)
 
     def sample(self, rng: np.random.RandomState, n: int) -> Points:
@@ -207,23 +207,41 @@ class Estimator:
         return GridKernels(self._centres[axis], self._widths[axis], order)
 
     @cached_property
-    def _sorted(self) -> list[tuple[list[float], list[int]]]:
-        """Of every axis of numbers, the places upwards and the columns they are in."""
-        return [
-            (row[order].tolist(), order.tolist())
-            for row, order in zip(self._centres[:, : self._n], self._order, strict=True)
-        ]
+    def _sorted(self) -> dict[int, tuple[list[float], list[int]]]:
+        """Of each axis whose places all differ, the places upwards and the columns they are in."""
+        found = {}
+        for axis, order in enumerate(self._order):
+            ordered = self._centres[axis, order]
+            if (ordered[1:] != ordered[:-1]).all():
+                found[axis] = ordered.tolist(), order.tolist()
+        return found
 
     def _insert(self, axis: int, place: float) -> list[int]:
         """The newest place is among its neighbours; returns the columns whose widths changed."""
+        if axis not in self._sorted:
+            return self._sort_anew(axis)
         ordered, columns = self._sorted[axis]
         at = bisect_right(ordered, place)
+        if at > 0 and ordered[at - 1] == place:
+            del self._sorted[axis]
+            return self._sort_anew(axis)
         ordered.insert(at, place)
         columns.insert(at, self._n)
         first, last = max(0, at - 1), min(self._n, at + 1)
         for position in range(first, last + 1):
             self._widths[axis, columns[position]] = _width(ordered, position)
         return columns[first : last + 1]
+
+    def _sort_anew(self, axis: int) -> list[int]:
+        """The widths are those of all places; returns the columns where they changed.
+
+        One place more may change which of two equal ones the sort takes for the lower.
+        """
+        widths = self._widths[axis, : self._n + 1]
+        before = widths.copy()
+        widths[:] = bandwidths(self._centres[axis : axis + 1, : self._n + 1])[0][0]
+        changed: list[int] = np.flatnonzero(widths != before).tolist()
+        return changed
 
     def _reserve(self, n: int) -> None:
         """There is room for `n` kernels."""
@@ -251,8 +269,8 @@ def weights(n: int) -> np.ndarray:
 def bandwidths(places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """How wide the kernels are and in which order they lie, each shape (D, K).
 
-    A kernel is as wide as the larger gap to a neighbour, within limits. Equal places lie, of
-    fewer than N_SETTLED, as the sort leaves them, which is what Optuna does; of more, by age.
+    A kernel is as wide as the larger gap to a neighbour, within limits. Equal places lie as the
+    sort leaves them, which is what Optuna does.
 
     Args:
         places: Of the observations, shape (D, K), in [-0.5, 0.5].
@@ -266,8 +284,6 @@ def bandwidths(places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         order[axis] = np.argsort(row)
         ordered = row[order[axis]]
         gaps = ordered[1:] - ordered[:-1]
-        if n >= N_SETTLED and not gaps.all():
-            order[axis] = np.argsort(row, kind="stable")
         widest[0], widest[-1] = gaps[0], gaps[-1]
         np.maximum(gaps[1:], gaps[:-1], out=widest[1:-1])
         widths[axis, order[axis]] = widest

@@ -26,9 +26,10 @@ def tpe(
 ) -> "BaseSampler":
     """Tree-structured Parzen estimator, Optuna's default; learns from pruned trials too.
 
-    A space with conditions is sampled in groups. Trials in flight are taken for poor ones, so
-    that the next trial keeps away from them, unless only one trains at a time. Choices of an
-    ordinal axis that lie near each other share what is learnt of them.
+    Trials in flight are taken for poor ones, so that the next trial keeps away from them. Where
+    only one trains at a time, axes of the same condition are sampled jointly; with many in
+    flight that found no better trials, so conditional axes stand alone, as Optuna has them.
+    Choices of an ordinal axis that lie near each other share what is learnt of them.
 
     The engine `numpy` proposes what `optuna` does, in a tenth of the time; `auto` takes it
     wherever the space is known beforehand and there is one objective.
@@ -39,7 +40,8 @@ def tpe(
     from tuner.algorithms.numpy_tpe import NumpyTpe, TpeOptions
 
     is_conditional = task.space is not None and task.space.is_conditional
-    in_groups = is_conditional and multivariate is not False if group is None else group
+    may_group = is_conditional and multivariate is not False and task.in_flight == 1
+    in_groups = may_group if group is None else group
     options = TpeOptions(
         n_startup_trials=n_startup_trials,
         n_ei_candidates=n_ei_candidates,

@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 import optuna
-from sqlalchemy import Connection, delete, false, insert, inspect, select, text, union, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    delete,
+    insert,
+    inspect,
+    select,
+    text,
+    union,
+    update,
+)
 
 from tuner.errors import StorageError
 from tuner.storage import tables
@@ -46,62 +57,62 @@ KNOWN_REVISIONS = {
 def prepare(database: Database) -> None:
     """The database holds Optuna's tables and ours, both of the version this program writes.
 
-    Nothing is written before all is known to be right. Several processes may do this at once:
-    one creates, the others wait and find it done.
+    Nothing is written before all is known to be right, and no lock is taken where nothing is to
+    be written: whoever only reads does not wait for whoever writes. Several processes may do this
+    at once: one creates, the others wait and find it done.
 
     Raises:
-        StorageError: Unreachable, locked, read-only, damaged, of a newer or older schema, or
-            another program's.
+        StorageError: Unreachable, damaged, of a newer or older schema, or another program's; or
+            it is locked or read-only and something is missing.
     """
     if database.path is not None and database.read_only and not database.path.exists():
         raise StorageError(f"storage '{database.name}': no such file")
     try:
-        is_ready = _look(database)
-        if not database.read_only:
-            database.use_wal()
-            _complete(database, is_ready=is_ready)
+        with _transaction(database) as connection:
+            is_complete = _check(connection, database)
+        if database.read_only:
+            return
+        database.use_wal()
+        if not is_complete:
+            _complete(database)
+        with _transaction(database) as connection:
+            has_litter = _has_litter(connection)
+        if has_litter:
+            with _transaction(database, write=True) as connection:
+                _sweep(connection)
+                connection.commit()
     except database.errors as error:
         raise database.explain(error) from error
 
 
-def _look(database: Database) -> bool:
-    """Whether nothing is left to create; reads only."""
-    connection = database.begin(write=False)
+@contextmanager
+def _transaction(database: Database, *, write: bool = False) -> Iterator[Connection]:
+    """A transaction for the block, which commits what is to be kept."""
+    connection = database.begin(write=write)
     try:
-        return _check(connection, database)
+        yield connection
     finally:
         database.end(connection)
 
 
-def _complete(database: Database, *, is_ready: bool) -> None:
-    """What is missing is there, in one transaction, and rows of deleted studies are gone."""
-    if not is_ready:
-        revisions()  # loads alembic, slowly, before others have to wait for the lock
-        _copy_older(database)
-    connection = database.begin(write=True)
-    try:
-        if not is_ready:
-            _lock(connection, database)
-            if not _check(connection, database):
-                _create(connection)
-        # SQLite finds out that it may only read at the first statement that could write.
-        connection.execute(delete(tables.version).where(false()))
-        _sweep(connection)
+def _complete(database: Database) -> None:
+    """What is missing is there, in one transaction."""
+    revisions()  # may load alembic, slowly, before others have to wait for the lock
+    _copy_older(database)
+    with _transaction(database, write=True) as connection:
+        _lock(connection, database)
+        if not _check(connection, database):
+            _create(connection)
         connection.commit()
-    finally:
-        database.end(connection)
 
 
 def _copy_older(database: Database) -> None:
     """A file with an older version of our tables has a copy beside it, as it was."""
-    connection = database.begin(write=False)
-    try:
+    with _transaction(database) as connection:
         has_version = inspect(connection).has_table(tables.version.name)
         found = (
             connection.execute(select(tables.version.c.version)).scalar() if has_version else None
         )
-    finally:
-        database.end(connection)
     if found is not None and found < VERSION:
         database.copy_to(f".version-{found}")
 
@@ -245,8 +256,21 @@ def _migrate(connection: Connection) -> None:
     connection.execute(change.values(agreed))
 
 
+def _has_litter(connection: Connection) -> bool:
+    """Whether there is something to sweep."""
+    mark = select(tables.units.c.unit_id).where(_is_past()).limit(1)
+    return bool(_orphans(connection)) or connection.execute(mark).first() is not None
+
+
 def _sweep(connection: Connection) -> None:
     """No row of ours is left of a study that others deleted, or of transactions long past."""
+    if orphans := _orphans(connection):
+        forget_studies(connection, orphans)
+    connection.execute(delete(tables.units).where(_is_past()))
+
+
+def _orphans(connection: Connection) -> Sequence[int]:
+    """Studies that others deleted, and that have rows of ours."""
     alive = optuna_schema().studies
     known = tables.studies
     gone = union(
@@ -257,14 +281,13 @@ def _sweep(connection: Connection) -> None:
         .outerjoin(alive, alive.c.study_id == known.c.study_id)
         .where((alive.c.study_id.is_(None)) | (alive.c.study_name != known.c.study_name)),
     )
-    orphans = connection.execute(gone).scalars().all()
-    if orphans:
-        forget_studies(connection, orphans)
-    old = (tables.units.c.study_id == NO_STUDY) & (
-        tables.units.c.at < datetime.now(UTC) - _KEEP_MARKERS
-    )
-    if connection.execute(select(tables.units.c.unit_id).where(old).limit(1)).first():
-        connection.execute(delete(tables.units).where(old))
+    return connection.execute(gone).scalars().all()
+
+
+def _is_past() -> ColumnElement[bool]:
+    """Which marks nobody will ask for any more."""
+    moment = datetime.now(UTC) - _KEEP_MARKERS
+    return (tables.units.c.study_id == NO_STUDY) & (tables.units.c.at < moment)
 
 
 def forget_studies(connection: Connection, study_ids: Sequence[int]) -> None:

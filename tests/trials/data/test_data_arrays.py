@@ -93,6 +93,10 @@ WILD[3, 1] = np.inf
             "x, column 0, rows 1, 2, 3, 4, 5 and 15 more: must be a finite float32 number, got nan",
         ),
         ({"x": X, "y": WILD[:, 1]}, "y, row 4: must be a finite float32 number, got inf"),
+        (
+            {"x": X, "y": np.array([" ", "b"])[Y]},
+            "y, rows 1, 3, 5, 7, 9 and 5 more: must not be blank, got ' '; name that class",
+        ),
         ({"x": X, "y": Y + 0j}, "y: must be numbers, truth values or text, got complex128"),
         ({"x": X, "y": Y * 0}, "target 'y': must have at least two classes, got only '0'"),
         ({"x": X[:3], "y": X[:3, 0]}, "must have at least 5 rows to split, got 3"),

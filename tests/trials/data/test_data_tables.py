@@ -236,11 +236,19 @@ def changed(row: int, value: object) -> list[object]:
             {"a": changed(0, "1e39"), "y": NUMBERS},
             "column 'a', row 1: must be a finite float32 number, got '1e39'",
         ),
-        ({"a": [""] * 20, "y": NUMBERS}, "column 'a': must have values, got none in 20 rows"),
-        ({"a": NUMBERS, "y": ["NaN"] * 20}, "column 'y': must have values, got none in 20 rows"),
         (
-            {"a": NUMBERS, "y": [*[""] * 7, *NUMBERS[7:]]},
-            "target 'y', rows 1, 2, 3, 4, 5 and 2 more: must have a value, got none",
+            {"a": [""] * 20, "y": NUMBERS},
+            "column 'a': must have values, got none in 20 rows; leave it out by data.drop",
+        ),
+        (
+            {"a": NUMBERS, "y": ["NaN"] * 20},
+            "target 'y', rows 1, 2, 3, 4, 5 and 15 more: must have a value, got 'NaN', which "
+            "stands for none; write it otherwise, or leave these rows out",
+        ),
+        (
+            {"a": NUMBERS, "y": [*[" "] * 7, *"abc" * 4, "a"]},
+            "target 'y', rows 1, 2, 3, 4, 5 and 2 more: must have a value, got '', which "
+            "stands for none; write it otherwise, or leave these rows out",
         ),
         ({"a": NUMBERS, "y": changed(9, "x")}, "column 'y', row 10: must be a number, got 'x'"),
         (

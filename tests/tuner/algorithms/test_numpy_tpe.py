@@ -84,16 +84,8 @@ def is_near(one: dict[str, Any], other: dict[str, Any]) -> bool:
     )
 
 
-@pytest.mark.parametrize(
-    ("space", "in_flight"),
-    [
-        (space, in_flight)
-        for space in SPACES
-        for in_flight in (1, 8)
-        # Optuna takes what it proposed for the branch not taken for a trial in flight as well.
-        if (space, in_flight) != ("condition", 8)
-    ],
-)
+@pytest.mark.parametrize("in_flight", [1, 8])
+@pytest.mark.parametrize("space", SPACES)
 def test_it_proposes_what_optuna_does(space: str, in_flight: int) -> None:
     """The same 45 trials, to rounding, with pruned and failed ones among them."""
     maximize = space == "mixed"
@@ -132,6 +124,16 @@ def test_a_long_study_read_anew_goes_on_bit_for_bit() -> None:
     assert asked + broken.ask(10) == whole
 
 
+def test_a_long_study_goes_on_as_with_optuna() -> None:
+    """Where estimators grow, and many trials have the very same numbers."""
+    whole = Run(SPACES["grids"], 8).ask(150)
+    handed = Run(SPACES["grids"], 8)
+    handed.ask(140)
+    handed.study.sampler = Run(SPACES["grids"], 8, engine="optuna").make()
+    pairs = zip(handed.ask(10), whole[140:], strict=True)
+    assert [is_near(*pair) for pair in pairs] == [True] * 10
+
+
 def test_it_is_the_engine_where_it_can_be() -> None:
     """`auto` leaves several objectives and spaces found on the way to Optuna's own."""
     one, two = (Objective("loss", "minimize"),), (Objective("a", "minimize"),) * 2
@@ -143,6 +145,15 @@ def test_it_is_the_engine_where_it_can_be() -> None:
     spec = SamplerSpec(name="tpe", options={"engine": "numpy"})
     with pytest.raises(ValueError, match=r"sampler\.engine: must be auto or optuna with several"):
         make_sampler(spec, SPACES["mixed"], two, 0)
+
+
+@pytest.mark.parametrize("in_flight", [1, 8])
+def test_conditional_axes_are_grouped_where_one_trial_trains(in_flight: int) -> None:
+    """By default, that is; with several in flight each is sampled by itself."""
+    space, is_alone = SPACES["condition"], in_flight > 1
+    asked = Run(space, in_flight).ask(45)
+    assert asked == Run(space, in_flight, group=not is_alone).ask(45)
+    assert asked != Run(space, in_flight, group=is_alone).ask(45)
 
 
 def test_a_branch_given_by_hand_is_sampled_too() -> None:

@@ -180,22 +180,12 @@ def test_only_grids_are_exhausted():
     assert not is_exhausted(asker.study.sampler, asker.study)
 
 
-def test_conditions_are_sampled_in_groups():
-    """With conditions the space is decomposed, so that conditional axes are sampled jointly too."""
-    asker = Asker("tpe", CONDITIONAL, LOSS)
-    asker.run(30)
-    trial = asker.study.ask()
-    space = asker.study.sampler.infer_relative_search_space(
-        asker.study, asker.study.trials[trial.number]
-    )
-    assert {"momentum", "beta", "opt"} <= set(space)
-
-
 def test_groups_do_not_remember_the_order_in_which_trials_finished():
     """A branch that was seen first because its trial finished first changes no later proposal."""
 
     def last_ask(*, restarts):
-        asker = Asker("tpe", CONDITIONAL, LOSS, {"n_startup_trials": 3}, in_flight=100)
+        options = {"n_startup_trials": 3, "group": True, "engine": "optuna"}
+        asker = Asker("tpe", CONDITIONAL, LOSS, options, in_flight=100)
         for opt in ("adam", "sgd", "sgd"):
             asker.study.enqueue_trial({"opt": opt})
         asker.run(3)

@@ -148,23 +148,42 @@ def test_reading_only_needs_a_database(sqlite: str) -> None:
     assert path_of(sqlite).stat().st_size == 0
 
 
-def test_database_that_cannot_be_written(sqlite: str) -> None:
-    """A file that SQLite may only read is refused for writing, with what to do."""
-    open_storage(sqlite).close()
+def test_database_that_cannot_be_written(sqlite: str, opened: Callable[[str], Storage]) -> None:
+    """A file that SQLite may only read is shown; its first write is refused with what to do."""
+    opened(sqlite).create_new_study([StudyDirection.MINIMIZE], "s")
+    storage = opened(f"sqlite:///file:{path_of(sqlite)}?mode=ro&uri=true")
+    assert [study.study_name for study in storage.get_all_studies()] == ["s"]
     with pytest.raises(StorageError, match="is read-only; make it writable"):
-        open_storage(f"sqlite:///file:{path_of(sqlite)}?mode=ro&uri=true")
+        storage.create_new_study([StudyDirection.MINIMIZE], "t")
 
 
-def test_locked_database(sqlite: str) -> None:
-    """Another writer is waited for as long as the address says, and then named as the cause."""
-    open_storage(sqlite).close()
+def test_locked_database(sqlite: str, opened: Callable[[str], Storage]) -> None:
+    """What is complete opens while others write; a write waits as long as the address says."""
+    opened(sqlite).create_new_study([StudyDirection.MINIMIZE], "s")
+    writer = sqlite3.connect(path_of(sqlite), isolation_level=None)
+    writer.execute("BEGIN IMMEDIATE")
+    storage = opened(f"{sqlite}?timeout=0.1")
+    study_id = storage.get_study_id_from_name("s")
+    assert storage.get_all_trials(study_id) == []
+    with pytest.raises(StorageError, match=r"locked by another process since 0\.1 s"):
+        storage.create_new_trial(study_id)
+    writer.close()
+    storage.create_new_trial(study_id)
+
+
+def test_locked_database_with_something_to_sweep(
+    sqlite: str, opened: Callable[[str], Storage]
+) -> None:
+    """Rows of a deleted study are not read as another's: opening waits until they can go."""
+    study_id = opened(sqlite).create_new_study([StudyDirection.MINIMIZE], "s")
+    opened(sqlite).records.put_spec(study_id, {}, {})
+    optuna.delete_study(study_name="s", storage=sqlite)
     writer = sqlite3.connect(path_of(sqlite), isolation_level=None)
     writer.execute("BEGIN IMMEDIATE")
     with pytest.raises(StorageError, match=r"locked by another process since 0\.1 s"):
-        open_storage(f"{sqlite}?timeout=0.1")
-    writer.execute("ROLLBACK")
+        opened(f"{sqlite}?timeout=0.1")
     writer.close()
-    open_storage(f"{sqlite}?timeout=0.1").close()
+    assert opened(f"{sqlite}?timeout=0.1").records.specs() == {}
 
 
 @pytest.mark.parametrize(
