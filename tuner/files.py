@@ -1,4 +1,4 @@
-"""Files and folders that are written for people: whether they may be, and whole or not at all."""
+"""Files and folders to write: whether they may be written, and whole or not at all."""
 
 from __future__ import annotations
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import logging
 import traceback
-from collections import Counter
 from collections.abc import Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from trials.contract import Divisible, Progress, Row, costs
+from trials.contract import Progress, Row, costs
 from trials.errors import TRAINING_ERRORS, free_memory, is_out_of_memory
 from trials.state_file import best_beside, read_state, write_state
+from tuner import rotation
 from tuner.messages import Assignment, Failure, Report, Saved, Verdict
 
 if TYPE_CHECKING:
@@ -86,21 +86,11 @@ class Rows:
     @property
     def units(self) -> Mapping[str, int]:
         """Rows that cannot but train in the same turn: how many, by a name that lasts."""
-        units: Counter[str] = Counter()
-        for home, cohort in self._cohorts.items():
-            is_whole = not isinstance(cohort, Divisible)
-            units.update({repr(home): len(cohort.keys)} if is_whole else cohort.blocks)
-        return dict(units)
+        return rotation.units(self._cohorts)
 
     def stacks(self, due: Collection[str]) -> Mapping[str, int]:
         """Rows of each stack of the units that are `due`, by what they have in common."""
-        stacks: Counter[str] = Counter()
-        for home, cohort in self._cohorts.items():
-            if isinstance(cohort, Divisible):
-                stacks.update({name: n for name, n in cohort.blocks.items() if name in due})
-            elif repr(home) in due:
-                stacks.update(cohort.blocks)
-        return dict(stacks)
+        return rotation.stacks(self._cohorts, due)
 
     def ending(self, due: Collection[str]) -> tuple[int, ...]:
         """Trials that come to their last epoch when the units that are `due` train."""
@@ -109,8 +99,7 @@ class Rows:
 
     def _unit(self, key: int) -> str:
         home = self._rows[key].home
-        cohort = self._cohorts[home]
-        return cohort.block_of(key) if isinstance(cohort, Divisible) else repr(home)
+        return rotation.unit_of(home, self._cohorts[home], key)
 
     def take_failures(self) -> tuple[Failure, ...]:
         """Rows that failed since this was last called."""
@@ -194,19 +183,20 @@ class Rows:
         if cohort is None:
             return []
         try:
-            if isinstance(cohort, Divisible):
-                return cohort.advance(due)
-            return cohort.advance() if repr(home) in due else []
+            return rotation.advance(home, cohort, due)
         except OSError:
             raise
         except TRAINING_ERRORS as error:
             # The traceback would hold on to what must be freed.
             failed = error.with_traceback(None) if is_out_of_memory(error) else error
-        del self._cohorts[home]
         mates = [row for row in self._rows.values() if row.home == home]
+        had_turn = [
+            key for key, row in self._rows.items() if row.home == home and self._unit(key) in due
+        ]
+        del self._cohorts[home]
         self._separate(mates, failed)
         homes = dict.fromkeys(row.home for row in mates if row.assignment.trial_id in self._rows)
-        due = {*due, *map(repr, homes)}
+        due = {self._unit(key) for key in had_turn if key in self._rows}
         return [progress for at in homes for progress in self._advance_cohort(at, due)]
 
     def _settle(self, rows: list[Hosted]) -> None:

@@ -64,7 +64,7 @@ class LaneJob:
         """The lane, ready to start in this process.
 
         Raises:
-            InputError: It must have a GPU, and there is none.
+            InputError: It finds fewer GPUs than it must have.
         """
         if self.objective is not None:
             from tuner.function_lane import FunctionLane

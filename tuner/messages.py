@@ -168,8 +168,8 @@ class Turn:
         ending: Trials that hold such a slot now: they come to their last epoch before that.
         n_slots: Rows that the lane can train at once; fewer than before after memory ran out.
         stacks: Rows of each stack that trained together in this turn, by what they have in common.
-        due: Stacks that train in the next turn; names of the lane's own.
         n_late: Rows among them whose stop was under way: their epoch was in vain.
+        due: Stacks that train in the next turn; names of the lane's own.
         seconds: How long this turn trained.
         waited_s: How long the lane then had nothing to do but to wait for an answer.
         leaving: The lane hands its trials back and ends (its checkpoints are in `saved`).
@@ -189,8 +189,8 @@ class Turn:
     ending: tuple[int, ...] = ()
     n_slots: int = 1
     stacks: Mapping[str, int] = field(default_factory=dict)
-    due: tuple[str, ...] = ()
     n_late: int = 0
+    due: tuple[str, ...] = ()
     seconds: float = 0.0
     waited_s: float = 0.0
     leaving: bool = False

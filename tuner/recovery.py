@@ -80,7 +80,7 @@ def recover(storage: Storage, plan: Plan, book: Book, judge: Judge) -> Recovered
 
 def note_due(storage: Storage, plan: Plan, due: Sequence[str]) -> None:
     """Once the open unit is committed, a study's only lane goes on with the stacks that are due."""
-    if plan.n_lanes == 1:
+    if plan.n_lanes == 1 and plan.is_replayable:
         storage.set_study_system_attr(plan.study_id, DUE, list(due))
 
 

@@ -98,7 +98,7 @@ def check_gpus(resolved: Resolved, *, inline: bool) -> None:
         InputError: There is none; a cluster finds out in its lanes.
     """
     spec = resolved.spec
-    if resolved.trainer is None or spec.gpus_per_lane == "auto":
+    if resolved.trainer is None or spec.gpus_per_lane == "auto" or not spec.gpus_per_lane:
         return
     if inline or spec.ray_address is None:
         find_gpus(spec.gpus_per_lane)

@@ -16,7 +16,7 @@ class Stretch:
         n_turns: Exchanges in it.
         n_started: Attempts that began in answer to them.
         was_full: Every slot of the lane had held a row before the stretch began.
-        row_s: Seconds times rows in training.
+        row_s: Seconds times rows in slots.
         slot_s: Seconds times slots.
         row_epochs: Epochs that rows trained.
         late_epochs: Those among them in vain: the row's stop was under way.

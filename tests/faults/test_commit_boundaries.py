@@ -95,10 +95,9 @@ def test_resume_goes_on_where_the_last_commit_was_the_end(
     studies: Studies, tmp_path: Path, undisturbed: list[Any]
 ) -> None:
     """A study killed when all trials were told, but not closed, is finished by `resume`."""
-    url = f"sqlite:///{tmp_path}/studies.db"
     n = 30
     while True:
-        Path(tmp_path / "studies.db").unlink(missing_ok=True)
+        url = f"sqlite:///{tmp_path}/after-{n}.db"
         assert studies.run(url, Crash(n, is_after=True)), "no crash left a study without its end"
         study = tuner.load("s", storage=url)
         if study.state == "finished" and not study.test:

@@ -3,11 +3,54 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
+from collections.abc import Collection, Hashable
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
+from stubs import StubCohort
 
-from tuner.rotation import next_due
+from trials.contract import Progress, Row
+from tuner.rotation import advance, next_due, stacks, unit_of, units
+
+
+class Divided(StubCohort):
+    """A cohort of two blocks, "low" and "high" by the row's key."""
+
+    @property
+    def blocks(self) -> dict[str, int]:
+        return dict(Counter(map(self.block_of, self.rows)))
+
+    def block_of(self, key: int) -> str:
+        return "low" if key < 10 else "high"
+
+    def advance(self, blocks: Collection[str] | None = None) -> list[Progress]:
+        found = super().advance()
+        return [p for p in found if blocks is None or self.block_of(p.key) in blocks]
+
+
+def cohort(kind: type[StubCohort], *keys: int) -> StubCohort:
+    """A cohort with such rows."""
+    made = kind()
+    made.admit([Row(key, {"x": 0.5, "kind": "a"}, 7, 9) for key in keys])
+    return made
+
+
+def test_blocks_of_equal_names_in_two_cohorts_are_two_units() -> None:
+    """One may train while the other rests; a cohort that cannot be divided is one unit."""
+    cohorts: dict[Hashable, Any] = {
+        "a": cohort(Divided, 1, 2, 11),
+        "b": cohort(Divided, 3),
+        "c": cohort(StubCohort, 4),
+    }
+    names = {key: unit_of(home, cohorts[home], key) for home, key in [("a", 1), ("b", 3), ("c", 4)]}
+    high = unit_of("a", cohorts["a"], 11)
+    assert units(cohorts) == {names[1]: 2, high: 1, names[3]: 1, names[4]: 1}
+    due = [names[1], names[4]]
+    assert stacks(cohorts, due) == {"low": 2, "stub": 1}
+    trained = {home: [p.key for p in advance(home, cohorts[home], due)] for home in cohorts}
+    assert trained == {"a": [1, 2], "b": [], "c": [4]}
 
 
 def test_the_stacks_that_did_not_train_are_due() -> None:
@@ -24,17 +67,21 @@ def test_a_single_stack_is_always_due() -> None:
     assert next_due({}, ("a",)) == ()
 
 
-def test_half_of_the_rows_are_due_where_all_or_none_of_the_stacks_trained() -> None:
+def test_half_of_the_rows_are_due_where_all_stacks_or_none_trained() -> None:
     """The largest stacks come first, until they hold half of the rows."""
     stacks = {"a": 2, "b": 3, "c": 2, "d": 1}
     assert next_due(stacks, ()) == ("a", "b")
     assert next_due(stacks, tuple(stacks)) == ("a", "b")
-    assert next_due(stacks, ("gone",)) == ("a", "b")
+
+
+def test_all_stacks_are_due_where_those_that_trained_are_gone() -> None:
+    """None rests twice, though a larger one has just come."""
+    assert next_due({"a": 2, "new": 9}, ("gone",)) == ("a", "new")
 
 
 @given(seed=st.integers(0, 2**32), n_names=st.integers(1, 6))
 def test_stacks_take_turns(seed: int, n_names: int) -> None:
-    """None rests twice while some that trained are left, and none trains twice beside others."""
+    """Whichever come and go: none rests twice, and none trains twice beside others."""
     rng = random.Random(seed)
     names = [chr(97 + n) for n in range(n_names)]
     due: tuple[str, ...] = ()
@@ -44,8 +91,7 @@ def test_stacks_take_turns(seed: int, n_names: int) -> None:
         before, due = due, next_due(stacks, due)
         assert set(due) <= stacks.keys()
         assert bool(due) == bool(stacks)
-        if stacks.keys() & set(before):
-            assert rested & stacks.keys() <= set(due)
+        assert rested & stacks.keys() <= set(due)
         if stacks.keys() - set(before):
             assert not set(due) & set(before)
         rested = stacks.keys() - set(due)

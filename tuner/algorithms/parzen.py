@@ -101,7 +101,7 @@ class Estimator:
 
     @property
     def can_grow(self) -> bool:
-        """Whether another observation leaves all but its neighbours' kernels as they are."""
+        """Whether another observation leaves most kernels as they are."""
         return self._n >= N_SETTLED
 
     def append(self, places: np.ndarray, picks: np.ndarray) -> None:
@@ -240,8 +240,7 @@ class Estimator:
         widths = self._widths[axis, : self._n + 1]
         before = widths.copy()
         widths[:] = bandwidths(self._centres[axis : axis + 1, : self._n + 1])[0][0]
-        changed: list[int] = np.flatnonzero(widths != before).tolist()
-        return changed
+        return sorted({self._n, *np.flatnonzero(widths != before).tolist()})
 
     def _reserve(self, n: int) -> None:
         """There is room for `n` kernels."""
