@@ -146,7 +146,6 @@ class Cohort(Protocol):
         """The row's weights, optimizer state and epoch, enough to go on bitwise alike."""
 
 
-@runtime_checkable
 class Divisible(Cohort, Protocol):
     """A cohort whose blocks may train at different times, as those of all stacked trainers do.
 

@@ -190,9 +190,7 @@ class Rows:
             # The traceback would hold on to what must be freed.
             failed = error.with_traceback(None) if is_out_of_memory(error) else error
         mates = [row for row in self._rows.values() if row.home == home]
-        had_turn = [
-            key for key, row in self._rows.items() if row.home == home and self._unit(key) in due
-        ]
+        had_turn = [key for row in mates if self._unit(key := row.assignment.trial_id) in due]
         del self._cohorts[home]
         self._separate(mates, failed)
         homes = dict.fromkeys(row.home for row in mates if row.assignment.trial_id in self._rows)

@@ -17,25 +17,30 @@ Cohorts = Mapping[Hashable, "Cohort"]
 """A lane's cohorts by their structures."""
 
 
+def is_divisible(cohort: Cohort) -> TypeGuard[Divisible]:
+    """Whether its blocks may train at different times; asked often, so nothing is computed."""
+    return hasattr(type(cohort), "block_of")
+
+
 def units(cohorts: Cohorts) -> dict[str, int]:
     """Rows of each unit, by its name."""
     found = {}
     for home, cohort in cohorts.items():
-        blocks = cohort.blocks if _is_divisible(cohort) else {"": len(cohort.keys)}
+        blocks = cohort.blocks if is_divisible(cohort) else {"": len(cohort.keys)}
         found.update({_name(home, block): n_rows for block, n_rows in blocks.items()})
     return found
 
 
 def unit_of(home: Hashable, cohort: Cohort, key: int) -> str:
     """The name of the unit that the row is in."""
-    return _name(home, cohort.block_of(key) if _is_divisible(cohort) else "")
+    return _name(home, cohort.block_of(key) if is_divisible(cohort) else "")
 
 
 def stacks(cohorts: Cohorts, due: Collection[str]) -> dict[str, int]:
     """Rows of each stack of the units that are `due`, by what they have in common."""
     found: Counter[str] = Counter()
     for home, cohort in cohorts.items():
-        if _is_divisible(cohort):
+        if is_divisible(cohort):
             found.update({b: n for b, n in cohort.blocks.items() if _name(home, b) in due})
         elif _name(home) in due:
             found.update(cohort.blocks)
@@ -44,7 +49,7 @@ def stacks(cohorts: Cohorts, due: Collection[str]) -> dict[str, int]:
 
 def advance(home: Hashable, cohort: Cohort, due: Collection[str]) -> list[Progress]:
     """One epoch of those of the cohort's units that are `due`."""
-    if _is_divisible(cohort):
+    if is_divisible(cohort):
         return cohort.advance([block for block in cohort.blocks if _name(home, block) in due])
     return cohort.advance() if _name(home) in due else []
 
@@ -74,11 +79,6 @@ def next_due(stacks: Mapping[str, int], trained: Collection[str]) -> tuple[str, 
         due.append(name)
         n_rows += stacks[name]
     return tuple(sorted(due))
-
-
-def _is_divisible(cohort: Cohort) -> TypeGuard[Divisible]:
-    """Whether its blocks may train at different times; asked often, so nothing is computed."""
-    return hasattr(type(cohort), "block_of")
 
 
 def _name(home: Hashable, block: str = "") -> str:

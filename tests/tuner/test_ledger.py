@@ -78,20 +78,6 @@ def test_freed_slots_are_filled_at_once(bench: Bench) -> None:
             assert len(answer.trials) >= min(turn.n_free, 12 - n_started) - freed
 
 
-def test_the_last_checkpoint_of_every_row_is_on_disk(bench: Bench) -> None:
-    """After every turn, also for rows that rested in it."""
-    ledger = bench.ledger()
-    lane = bench.lane(ledger, every_s=0.0)
-    lane.start()
-    n_seen = 0
-    while lane.turn():
-        attempts = bench.storage.records.attempts(bench.study_id)
-        named = [a.checkpoint_path for a in attempts if a.outcome is None and a.checkpoint_path]
-        assert all(Path(path).is_file() for path in named)
-        n_seen += len(named)
-    assert n_seen
-
-
 @pytest.mark.parametrize("sampler", ["tpe", "random"])
 @pytest.mark.parametrize("n_turns", [1, 2, 3, 5, 8, 13, 21])
 def test_a_study_killed_again_and_again_is_as_if_it_was_not(

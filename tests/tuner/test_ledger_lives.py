@@ -64,3 +64,19 @@ def test_attempts_of_a_process_that_died_end_when_it_last_lived(url: str, tmp_pa
     ends = [attempt.ended_at for attempt in records.attempts(bench.study_id)]
     assert ends == 2 * [worked.began_at + timedelta(seconds=10.0)]
     bench.storage.close()
+
+
+def test_the_last_checkpoint_of_every_row_is_on_disk(url: str, tmp_path: Path) -> None:
+    """After every turn, also for rows that rested in it."""
+    bench = Bench(url, tmp_path)
+    ledger = bench.ledger()
+    lane = bench.lane(ledger, every_s=0.0)
+    lane.start()
+    n_seen = 0
+    while lane.turn():
+        attempts = bench.storage.records.attempts(bench.study_id)
+        named = [a.checkpoint_path for a in attempts if a.outcome is None and a.checkpoint_path]
+        assert all(Path(path).is_file() for path in named)
+        n_seen += len(named)
+    assert n_seen
+    bench.storage.close()
