@@ -118,7 +118,8 @@ def scripted_study(
     changes: dict[str, Any] = {"sampler": work.sampler}
     changes |= {} if work.pruner is None else {"pruner": work.pruner}
     spec = resolved.spec.model_copy(update=changes)
-    plan = Plan("s", study_id, spec, work.space, resolved.objectives, folder, True, 1, work.n_slots)
+    space, objectives = work.space, resolved.objectives
+    plan = Plan("s", study_id, spec, space, objectives, folder, True, 1, 1, work.n_slots)
     owner = this_process()
     storage.records.claim(study_id, owner, lease_s=30.0)
     ledger = Ledger(storage, plan, owner)

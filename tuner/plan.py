@@ -18,6 +18,14 @@ if TYPE_CHECKING:
 LANES = "tuner:lanes"
 """Study attribute: lanes and slots that were chosen for `auto`, kept when the study goes on."""
 
+TRIALS_A_LANE = 400
+"""Of so many trials for each, a lane repays its start from the beginning."""
+
+
+def n_at_once(n_lanes: int, n_trials: int) -> int:
+    """Lanes of `n_lanes` that start at once in a study of so many trials."""
+    return max(1, min(n_lanes, n_trials // TRIALS_A_LANE))
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -34,6 +42,7 @@ class Plan:
             do and functions need not.
         gpus_per_lane: Share of a GPU, or GPUs, that a lane has.
         n_lanes: Lanes to start.
+        n_first: Those that start at once; the others follow if they pay.
         n_slots: Rows that one lane trains at once, or the most if it is measured.
     """
 
@@ -45,6 +54,7 @@ class Plan:
     folder: Path
     is_replayable: bool
     n_lanes: int
+    n_first: int
     n_slots: int
     gpus_per_lane: float = 0.0
 

@@ -15,7 +15,7 @@ from tuner.lane import Keeping, Ready
 from tuner.lane_job import LaneJob, find_gpus
 from tuner.ledger import Ledger
 from tuner.messages import LaneInfo, Snapshot, Turn, Welcome
-from tuner.plan import LANES, Plan
+from tuner.plan import LANES, Plan, n_at_once
 from tuner.probe import FEWEST
 from tuner.scratch import scratch_study
 from tuner.seeds import derive
@@ -58,7 +58,7 @@ def run_inline(work: Work) -> str | None:
     """One lane in this process; returns the name of the signal that interrupted it, or None."""
     asked = work.resolved.spec.gpus_per_lane
     slots = _slots(work, 1)
-    plan = _plan(work, 1, 1.0 if asked == "auto" else asked, slots)
+    plan = _plan(work, 1, 1, 1.0 if asked == "auto" else asked, slots)
     ledger = Ledger(work.storage, plan, work.owner)
     lane = _job(plan, work.resolved, slots).build(0, _Inline(ledger))
     ticked = time.monotonic()
@@ -82,8 +82,10 @@ def run_on_ray(work: Work, warmup: Warmup) -> str | None:
     room = warmup.room()
     gpus = _gpus_per_lane(work, room)
     n_lanes = _n_lanes(work, room, gpus)
-    slots = _slots(work, n_lanes)
-    plan = _plan(work, n_lanes, gpus, slots)
+    spec = work.resolved.spec
+    n_first = n_at_once(n_lanes, spec.trials) if spec.lanes == "auto" else n_lanes
+    slots = _slots(work, n_first)
+    plan = _plan(work, n_lanes, n_first, gpus, slots)
     from tuner.cluster.run import run
 
     job = _job(plan, work.resolved, slots)
@@ -127,7 +129,7 @@ def _show(work: Work, snapshot: Snapshot) -> None:
         work.on_progress(snapshot)
 
 
-def _plan(work: Work, n_lanes: int, gpus: float, slots: _Slots) -> Plan:
+def _plan(work: Work, n_lanes: int, n_first: int, gpus: float, slots: _Slots) -> Plan:
     chosen = {"n_lanes": n_lanes} | ({} if slots.is_open else {"n_slots": slots.most})
     work.storage.set_study_system_attr(work.study_id, LANES, chosen)
     work.storage.flush()
@@ -140,6 +142,7 @@ def _plan(work: Work, n_lanes: int, gpus: float, slots: _Slots) -> Plan:
         work.folder,
         work.resolved.trainer is not None,
         n_lanes,
+        n_first,
         slots.most,
         gpus,
     )
@@ -216,7 +219,7 @@ class _Slots:
     is_open: bool = False
 
 
-def _slots(work: Work, n_lanes: int) -> _Slots:
+def _slots(work: Work, n_first: int) -> _Slots:
     """As asked; 1 for a function; all candidates that a person sees; else 16, fewer in a small
     study, or what a lane measures.
     """
@@ -229,8 +232,7 @@ def _slots(work: Work, n_lanes: int) -> _Slots:
         return _Slots(spec.preference)
     if chosen := _chosen(work, "n_slots"):
         return _Slots(chosen)
-    n_sure = 1 if spec.lanes == "auto" else n_lanes
-    share = spec.trials // n_sure
+    share = spec.trials // n_first
     most = max(1, min(FEWEST, share // 4), min(MAX_AUTO_SLOTS, share // 8))
     return _Slots(most, is_open=most >= 2 * FEWEST)
 

@@ -40,6 +40,7 @@ class Bench:
             folder,
             True,
             n_lanes,
+            n_lanes,
             n_slots,
         )
         self.url = url

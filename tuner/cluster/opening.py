@@ -1,4 +1,4 @@
-"""When lanes start: all at once as asked, or the others once the first is seen to need help."""
+"""When lanes start: all at once as asked, or the others once the first are seen to need help."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ray.tune.search import Searcher
 from tuner.messages import Snapshot
 
 WATCH_S = 1.0
-"""How long the first lane is watched."""
+"""How long the first lanes are watched."""
 
 PAYS_S = 6.0
 """What the other lanes must save to pay: each needs 3 to 4 s of processor time to start."""
@@ -23,7 +23,7 @@ class Opening:
     Args:
         n_lanes: Lanes in all.
         n_cpus: Of the cluster.
-        must_wait: Only the first may start at once; the rest follow when they pay.
+        n_first: Those that start at once; the rest follow when they pay.
         clock: Monotonic seconds.
     """
 
@@ -32,11 +32,11 @@ class Opening:
         n_lanes: int,
         n_cpus: float,
         *,
-        must_wait: bool,
+        n_first: int,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.n_lanes = n_lanes
-        self.n_open = 1 if must_wait else n_lanes
+        self.n_open = n_first
         self._n_cpus = n_cpus
         self._clock = clock
         self._first: tuple[float, int] | None = None
@@ -52,13 +52,13 @@ class Opening:
         return self.n_ended >= self._n_joined
 
     def consider(self, snapshot: Snapshot) -> None:
-        """Opens the rest if the first lane, once watched, has long to go at its pace.
+        """Opens the rest if the first lanes, once watched, have long to go at their pace.
 
-        All lanes together are at most so many times as fast as one as there are processors
-        without the ledger's share, and as fast as the ledger alone.
+        More lanes are at most so many times as fast as there are more processors without the
+        ledger's share, and as fast as the ledger alone.
         """
         self._n_joined = len(snapshot.lanes)
-        if self.n_open == self.n_lanes or not snapshot.lanes:
+        if self.n_open == self.n_lanes or self._n_joined < self.n_open:
             return
         now = self._clock()
         n_done = snapshot.n_complete + snapshot.n_pruned + snapshot.n_failed
@@ -68,7 +68,7 @@ class Opening:
         if now - began < WATCH_S:
             return
         share = max(snapshot.ledger_share, 1e-3)
-        speedup = min(self.n_lanes, self._n_cpus - share, 1 / share)
+        speedup = min(min(self.n_lanes, self._n_cpus - share) / self.n_open, 1 / share)
         if speedup <= 1:
             return
         # Both sides times the trials that ended meanwhile, of which there may be none.

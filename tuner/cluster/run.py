@@ -75,7 +75,7 @@ def run(
     """
     node = own_node()
     _open(host, url, plan, owner)
-    opening = Opening(plan.n_lanes, room().n_cpus, must_wait=plan.spec.lanes == "auto")
+    opening = Opening(plan.n_lanes, room().n_cpus, n_first=plan.n_first)
     work = _Work(host, plan, job, node, opening)
     with Interruptions(lambda name: host.stop.remote(f"interrupted by {name}")) as interruptions:
         try:
