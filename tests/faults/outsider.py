@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import sys
 import time
@@ -13,10 +14,15 @@ from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import TrialState
 
 
-def ask_and_tell(study: optuna.Study, name: str, n: int) -> dict[int, float]:
-    """Enqueues a trial, takes the first that waits, and tells it; its value by its number."""
+def ask_and_tell(study: optuna.Study, name: str, n: int, turns: Path) -> dict[int, float]:
+    """Enqueues a trial, takes the first that waits, and tells it; its value by its number.
+
+    Strangers ask by `turns`: on SQLite Optuna may give one waiting trial to two that ask at once.
+    """
     study.enqueue_trial({"x": 0.5, "kind": "a"}, user_attrs={"from": f"{name} {n}"})
-    trial = study.ask()
+    with turns.open("w") as turn:
+        fcntl.flock(turn, fcntl.LOCK_EX)
+        trial = study.ask()
     value = trial.suggest_float("x", -1.0, 1.0) ** 2 + n
     trial.suggest_categorical("kind", ["a", "b"])
     trial.set_user_attr("told by", name)
@@ -49,7 +55,7 @@ def main(url: str, folder: str, name: str) -> None:
     Path(folder, f"{name}.ready").touch()
     for n in range(6):
         try:
-            told |= ask_and_tell(study, name, n)
+            told |= ask_and_tell(study, name, n, Path(folder, "turns"))
         except (ValueError, UpdateFinishedTrialError):
             # On SQLite Optuna takes a waiting trial that another process took a moment before.
             if not url.startswith("sqlite"):
