@@ -6,7 +6,8 @@ import fcntl
 import json
 import sys
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import optuna
@@ -14,14 +15,19 @@ from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import TrialState
 
 
-def ask_and_tell(study: optuna.Study, name: str, n: int, turns: Path) -> dict[int, float]:
-    """Enqueues a trial, takes the first that waits, and tells it; its value by its number.
+@contextmanager
+def turn(url: str, folder: str) -> Iterator[None]:
+    """On SQLite one stranger at a time: Optuna gives one waiting trial to two that ask at once."""
+    with Path(folder, "turn").open("w") as held:
+        if url.startswith("sqlite"):
+            fcntl.flock(held, fcntl.LOCK_EX)
+        yield
 
-    Strangers ask by `turns`: on SQLite Optuna may give one waiting trial to two that ask at once.
-    """
+
+def ask_and_tell(study: optuna.Study, name: str, n: int, url: str, folder: str) -> dict[int, float]:
+    """Enqueues a trial, takes the first that waits, and tells it; its value by its number."""
     study.enqueue_trial({"x": 0.5, "kind": "a"}, user_attrs={"from": f"{name} {n}"})
-    with turns.open("w") as turn:
-        fcntl.flock(turn, fcntl.LOCK_EX)
+    with turn(url, folder):
         trial = study.ask()
     value = trial.suggest_float("x", -1.0, 1.0) ** 2 + n
     trial.suggest_categorical("kind", ["a", "b"])
@@ -55,7 +61,7 @@ def main(url: str, folder: str, name: str) -> None:
     Path(folder, f"{name}.ready").touch()
     for n in range(6):
         try:
-            told |= ask_and_tell(study, name, n, Path(folder, "turns"))
+            told |= ask_and_tell(study, name, n, url, folder)
         except (ValueError, UpdateFinishedTrialError):
             # On SQLite Optuna takes a waiting trial that another process took a moment before.
             if not url.startswith("sqlite"):
